@@ -1,0 +1,115 @@
+"""The switch between NumPy and CuPy, and the only file that knows both.
+
+Code that computes asks `namespace` for the array module that belongs to its operands; code that creates asks
+`current`, the default back end of this context. Nothing else in minigrad imports CuPy, and nothing but `to_host`
+brings an array back to the host.
+"""
+
+import importlib
+from contextvars import ContextVar, Token
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from minigrad.rules import functions
+
+__all__ = ["current", "describe_devices", "namespace", "to_host", "use_backend"]
+
+_NAMES = ("numpy", "cupy")
+_current: ContextVar[Any] = ContextVar("minigrad_backend", default=np)
+
+
+def current() -> Any:
+    """Return the array module in which new tensors are made: ``numpy``, unless `use_backend` chose another."""
+    return _current.get()
+
+
+class use_backend:  # noqa: N801 -- reads as a function: mg.use_backend("cupy")
+    """Make ``"numpy"`` or ``"cupy"`` the back end of new tensors.
+
+    ``use_backend("cupy")`` switches from here on; ``with use_backend("cupy"):`` switches back at the end of the
+    block. The choice belongs to the current context (thread or task). Existing tensors stay where they are.
+
+    Raises ValueError for another name, ImportError where CuPy is not installed, and RuntimeError where it finds no
+    usable GPU; the back end is then unchanged.
+    """
+
+    def __init__(self, name: str):
+        self._token: Token[Any] | None = _current.set(_load(name))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+
+def namespace(x: Any) -> Any:
+    """Return the array module that computes with `x`: an array, or a tensor around one. Plain numbers are NumPy's."""
+    return _module(type(_array(x))) or np
+
+
+def to_host(x: Any) -> np.ndarray[Any, Any]:
+    """Return `x` as a NumPy array on the host. On a GPU this copies, and waits for the work that makes `x`."""
+    x = _array(x)
+    return np.asarray(x.get() if _module(type(x)) not in (None, np) else x)
+
+
+def describe_devices() -> list[str]:
+    """Return a line for each GPU that CuPy finds, with its memory and the CUDA version; none without CuPy or GPU."""
+    try:
+        cupy = _load("cupy")
+    except (ImportError, RuntimeError):
+        return []
+    found = []
+    for device in range(cupy.cuda.runtime.getDeviceCount()):
+        properties = cupy.cuda.runtime.getDeviceProperties(device)
+        name, memory = properties["name"].decode(), properties["totalGlobalMem"] / 2**30
+        capability = f"{properties['major']}.{properties['minor']}"
+        version = cupy.cuda.runtime.runtimeGetVersion()
+        cuda = f"{version // 1000}.{version % 1000 // 10}"
+        found.append(f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda}, CuPy {cupy.__version__}")
+    return found
+
+
+def _array(x: Any) -> Any:
+    """Return the array of a tensor; anything else as it is (arrays, too, have an attribute named ``data``)."""
+    return x if _module(type(x)) else getattr(x, "data", x)
+
+
+def _module(kind: type) -> Any:
+    """Return the array module that owns an array type, or None if `kind` is no array type."""
+    if issubclass(kind, np.ndarray | np.generic):
+        return np
+    if kind.__module__.partition(".")[0] == "cupy":
+        return importlib.import_module("cupy")
+    return None
+
+
+def _load(name: str) -> ModuleType:
+    if name == "numpy":
+        return np
+    if name != "cupy":
+        raise ValueError(f"backend must be one of {', '.join(_NAMES)}, got {name!r}")
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise ImportError(
+            'the cupy back end needs CuPy: install the extra of your CUDA version, pip install -e ".[cuda12]" '
+            'or ".[cuda13]"'
+        ) from error
+    if not cupy.is_available():
+        raise RuntimeError("CuPy is installed but finds no usable GPU: check the NVIDIA driver (nvidia-smi)")
+    return cupy
+
+
+# NumPy has no square root of exact numbers; on object arrays the rules' own functions are taken entry by entry.
+for _function in (functions.sqrt, functions.sign):
+
+    def _on_arrays(x: Any, _function: Any = _function, _entry: Any = np.frompyfunc(_function, 1, 1)) -> Any:
+        return _entry(x) if x.dtype == object else getattr(np, _function.__name__)(x)
+
+    _function.register(np.ndarray, _on_arrays)

@@ -1,0 +1,42 @@
+"""Hyperparameters at the door of the library: what is a number, and which numbers are refused."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+__all__ = ["as_number", "at_step", "nonnegative"]
+
+Scheduled = float | Callable[[int], float]
+
+
+def as_number(name: str, value: Any) -> Any:
+    """Return `value` as a plain Python number; refuse what is not real and finite.
+
+    A NumPy scalar becomes a Python number here, because an ``np.float64`` would silently promote float32 arrays.
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return value
+
+
+def nonnegative(name: str, value: Any) -> Any:
+    """Return `value` as a plain Python number ≥ 0."""
+    value = as_number(name, value)
+    if value < 0:
+        raise ValueError(f"{name} must be ≥ 0, got {value!r}")
+    return value
+
+
+def scheduled(name: str, value: Any) -> Any:
+    """Return a callable of the 0-based step as it is, and a number as a plain number ≥ 0."""
+    return value if callable(value) else nonnegative(name, value)
+
+
+def at_step(name: str, value: Any, step: int) -> Any:
+    """Return the value of a number, or of a callable of the 0-based step, in force at `step`."""
+    return nonnegative(f"{name} at step {step}", value(step)) if callable(value) else value

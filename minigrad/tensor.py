@@ -1,0 +1,256 @@
+"""Tensor: a value, a gradient, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.autodiff import Node, accumulate
+
+__all__ = ["Tensor", "no_grad", "tensor"]
+
+# What a result that owns its memory shares as a version cell: results are never written, so it stays 0.
+NEVER_WRITTEN = [0]
+
+_recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
+recording = _recording.get
+
+
+class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.no_grad():
+    """Within this block (or decorated function), and this context only, operations record nothing."""
+
+    _records = False
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_recording.set(self._records))
+
+    def __exit__(self, *_: object) -> None:
+        _recording.reset(self._tokens.pop())
+
+
+class enable_grad(no_grad):  # noqa: N801
+    """The opposite of `no_grad`: transforms differentiate wherever they are called."""
+
+    _records = True
+
+
+class Tensor(Node):
+    """An array that remembers how it was made.
+
+    Attributes:
+        data: the array, NumPy's or CuPy's. A write into it behind minigrad's back (``t.data[...] = 0``) is not
+            noticed by a graph that still needs the old value.
+        grad: a plain array of the tensor's shape and dtype, or None. Only tensors made by the user (leaves)
+            receive one, and `backward` adds to it.
+        requires_grad: whether operations on this tensor are recorded.
+
+    A result of operations is a value: it cannot be written. A tensor made by `tensor` can (``t[0] = 1``, ``t += 1``);
+    a graph that still needs what was there raises when it is asked for gradients.
+    """
+
+    __slots__ = ()
+
+    # Without this, ``array * tensor`` would be an object array of tensors.
+    __array_ufunc__ = None
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+        data = data.data if isinstance(data, Tensor) else data
+        xp = backend.namespace(data)  # an array that is on a GPU stays there
+        self.data = (backend.current() if xp is np else xp).array(data, dtype=dtype)
+        if requires_grad and self.data.dtype.kind not in "fcO":
+            raise TypeError(
+                f"only real, complex and exact numbers have gradients, got dtype {self.data.dtype} with "
+                "requires_grad=True; pass dtype=float"
+            )
+        self.requires_grad = requires_grad
+        self.grad = None
+        self._op = self._inputs = self._saved = None
+        self._version = [0]
+
+    # --- what it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy dtype of the entries."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.data.size  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded operation made this tensor."""
+        return self._op is None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __repr__(self) -> str:
+        extra = f", made by {self._op.__name__}" if self._op else ", requires_grad=True" if self.requires_grad else ""
+        return f"{type(self).__name__}({np.array2string(self.numpy(), separator=', ', prefix='Tensor(')}{extra})"
+
+    __hash__ = object.__hash__
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "a Tensor is not silently turned into an array, since that would lose its graph (and copy from the GPU); "
+            "call .numpy() for a host array, or .data for the array itself"
+        )
+
+    # --- gradients ------------------------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add d self / d leaf, applied to `gradient`, to ``.grad`` of every leaf that requires it; free the graph.
+
+        Args:
+            gradient: the gradient of the final quantity by this tensor, an array of its shape; 1 for a scalar.
+            retain_graph: keep the graph, so that backward may be called again.
+
+        Raises:
+            RuntimeError: nothing here requires gradients; the graph was freed by an earlier call; or a tensor that
+                the graph needs was written since (by an optimizer's step, ``load``, ``+=`` or item assignment).
+                No gradient has been changed then.
+            ValueError: this tensor is no scalar and no gradient was given, or the gradient's shape is another.
+        """
+        accumulate(self, gradient, retain_graph)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: ``.grad = None``."""
+        self.grad = None
+
+    def detach(self) -> Tensor:
+        """Return the same value, in the same memory, that nothing is known of."""
+        return result(self.data, self._version)
+
+    # --- on the host ----------------------------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return the value as a NumPy array: the same memory on the CPU, a copy (and a wait) on a GPU."""
+        return backend.to_host(self.data)
+
+    def item(self) -> Any:
+        """Return the only entry as a Python number. On a GPU this waits for it."""
+        return self.data.item()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self._inputs is not None or self._op is not None:
+            raise RuntimeError(
+                "the result of an operation is a value and cannot be written; make a tensor of your own first: "
+                "mg.tensor(x)"
+            )
+        self._write(value, lambda array: self.data.__setitem__(index, array))
+
+    def _in_place(self, other: Any, into: Callable[[Any], Any]) -> Tensor:
+        if self._inputs is not None or self._op is not None:
+            return NotImplemented  # x += y on a result means x = x + y: the name gets a new value
+        return self._write(other, into)
+
+    def _write(self, value: Any, into: Callable[[Any], Any]) -> Tensor:
+        if recording() and (self.requires_grad or getattr(value, "requires_grad", False)):
+            raise RuntimeError(
+                "a write is not differentiable: do it within `with mg.no_grad():`, or compute a new tensor (x = x + y)"
+            )
+        into(value.data if isinstance(value, Tensor) else value)
+        self._version[0] += 1
+        return self
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__iadd__)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__isub__)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__imul__)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__itruediv__)
+
+    # --- operators and methods, attached by minigrad.ops.methods; declared here for readers and type checkers -----
+
+    if TYPE_CHECKING:
+        T: Tensor
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Any: ...
+        def __le__(self, other: Any) -> Any: ...
+        def __gt__(self, other: Any) -> Any: ...
+        def __ge__(self, other: Any) -> Any: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def var(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
+        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
+        def squeeze(self, axis: Any = None) -> Tensor: ...
+        def clip(self, min: Any = None, max: Any = None) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def sign(self) -> Tensor: ...
+        def maximum(self, other: Any) -> Tensor: ...
+
+
+def result(array: Any, version: list[int] = NEVER_WRITTEN) -> Tensor:
+    """Return `array` as the bare result of an operation: nothing recorded, and not to be written."""
+    t = Tensor.__new__(Tensor)
+    t.data = array
+    t.grad = t._op = t._saved = None
+    t.requires_grad = False
+    t._inputs = ()
+    t._version = version
+    return t
+
+
+def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+    """Return a new tensor with a copy of `data`, on the current back end.
+
+    Args:
+        data: a number, nested sequence, array or tensor. An array that is on a GPU already stays there.
+        requires_grad: record operations on it, so that `backward` reaches it.
+        dtype: the dtype of the entries; without it, NumPy's choice for `data`.
+
+    Raises:
+        TypeError: gradients were asked of integers or booleans.
+    """
+    return Tensor(data, requires_grad, dtype)
