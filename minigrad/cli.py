@@ -1,0 +1,199 @@
+"""The command line: ``minigrad compare``, ``minigrad show``, ``minigrad info``."""
+
+import argparse
+import difflib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (default: the process's arguments); return the exit code.
+
+    0: done. 1: the work itself failed (training diverged, or two forms that are one algorithm differed). 2: what was
+    asked cannot be done, said in one line.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        parser = _parser()
+        options = _parse(parser, arguments)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except _Refused as refused:
+        print(f"minigrad: error: {refused}", file=sys.stderr)
+        return 2
+    except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
+        print(f"minigrad: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ArithmeticError as error:
+        print(f"minigrad: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("minigrad: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+class _Refused(Exception):
+    """An argument that cannot be used."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing the usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _Refused(f"{message} (minigrad{self.prog.removeprefix('minigrad')} --help explains)")
+
+
+def _parser() -> _Parser:
+    from minigrad import __version__
+
+    parser = _Parser(
+        prog="minigrad",
+        description="Weight decay and L2 regularisation, line for line.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"minigrad {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    _add_compare(commands)
+    _add_show(commands)
+    info = commands.add_parser(
+        "info",
+        help="print versions, BLAS, threads, extras and GPUs",
+        description="Print what a bug report needs: versions, BLAS, threads, extras and GPUs found.",
+        allow_abbrev=False,
+    )
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _add_compare(commands: Any) -> None:
+    from minigrad.lab import schedules, settings
+
+    command = commands.add_parser(
+        "compare",
+        help="train one network behind every door, and compare",
+        description=(
+            "Train the same network, from the same weights and on the same batches of handwritten digits, once per "
+            "variant: SGD, momentum and Adam, each without regularisation, with L2 in the loss or in the gradient, "
+            "and with weight decay. Print a table, and write compare.json, compare.png and compare.svg."
+        ),
+        epilog="Every family has its own default of --lr and --decay; given here, they hold for all families.",
+        allow_abbrev=False,
+    )
+    defaults = settings.Settings()
+    add = command.add_argument
+    add("--model", default="mlp", metavar="NAME", help="mlp (64-32-10, default) or cnn (two 3x3 convolutions)")
+    add("--optimizer", default="all", metavar="NAME", help="only one family: sgd, momentum or adam (default: all)")
+    add("--lr", type=float, metavar="A", help="learning rate, alpha (default: each family's own)")
+    add(
+        "--decay", type=float, metavar="C",
+        help="eta, the fraction of each weight that decay removes per step; L2 uses lambda = eta/alpha (default: each "
+        "family's own)",
+    )  # fmt: skip
+    add("--on", default="weights", metavar="WHICH", help="what is regularised: weights (default) or all parameters")
+    add(
+        "--schedule", default="constant", metavar="NAME",
+        help=f"{', '.join(schedules.NAMES)}; multiplies alpha and eta alike (default: constant)",
+    )  # fmt: skip
+    epochs = ", ".join(f"{n} for {model}" for model, n in settings.DEFAULT_EPOCHS.items())
+    add("--epochs", type=int, metavar="N", help=f"passes over the training set (default: {epochs})")
+    add("--batch-size", type=int, default=defaults.batch_size, metavar="N", help="examples per step (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="of the weights and of the order of examples (default: 0)")
+    add("--dtype", default="float32", metavar="NAME", help="float32 (default) or float64")
+    add("--backend", default="numpy", metavar="NAME", help="numpy (default), or cupy for a CUDA GPU")
+    add("--out", type=Path, default=Path("minigrad-compare"), metavar="DIR", help="where the files go (default: %(default)s)")
+    add("--quiet", action="store_true", help="no progress; only the table and the names of the files")
+    command.set_defaults(run=_compare)
+
+
+def _add_show(commands: Any) -> None:
+    command = commands.add_parser(
+        "show",
+        help="print a variant as one flat listing",
+        description=(
+            "Print what a variant does in one step, line for line in the book's symbols, each line beside the source "
+            "line it comes from. Without a name, list the variants."
+        ),
+        allow_abbrev=False,
+    )
+    command.add_argument("variant", nargs="?", metavar="VARIANT", help="for example adamw, sgdw, sgd_l2, sgd_prox_l1")
+    command.set_defaults(run=_show)
+
+
+def _parse(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
+    """Return the parsed arguments; a command or an option that is not known is refused with the nearest that is."""
+    commands = parser._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    first = arguments[0] if arguments else ""
+    if first and not first.startswith("-") and first not in commands:  # type: ignore[operator]
+        raise _Refused(_unknown("command", first, list(commands)))  # type: ignore[arg-type]
+    options, unknown = parser.parse_known_args(arguments)
+    for word in unknown:
+        owner = commands[first] if first in commands else parser  # type: ignore[index, operator]
+        if word.startswith("-"):
+            raise _Refused(_unknown("option", word.partition("=")[0], list(owner._option_string_actions)))
+        raise _Refused(f"unexpected argument {word!r}")
+    return options
+
+
+def _unknown(what: str, word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    listed = ", ".join(known)
+    return f"unknown {what} {word!r}; " + (f"did you mean {near[0]}?" if near else f"known: {listed}")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from minigrad import lab
+    from minigrad.lab import figure, output, progress, report
+
+    settings = lab.Settings(
+        model=options.model,
+        optimizer=options.optimizer,
+        lr=options.lr,
+        decay=options.decay,
+        schedule=options.schedule,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        dtype=options.dtype,
+        backend=options.backend,
+        on=options.on,
+    )
+    directory = output.check_directory(options.out)
+    figure.check()
+    started = time.perf_counter()
+    results = lab.compare(settings, progress.progress_for(quiet=options.quiet))
+    seconds = time.perf_counter() - started
+    report.print_report(results)
+    files = {"compare.json": report.as_json(results), **figure.render(results)}
+    written = output.write_all(directory, files)
+    print(f"{len(results.runs)} variants in {seconds:.0f} s. Written: {', '.join(map(str, written))}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from minigrad.regularization import VARIANTS, variant
+    from minigrad.regularization.variants import ALIASES
+
+    if options.variant is None:
+        width = max(map(len, VARIANTS))
+        for v in VARIANTS.values():
+            published = [f"published as {alias}" for alias, name in ALIASES.items() if name == v.name]
+            print(f"{v.name:<{width}}  {v.summary}" + (f" ({', '.join(published)})" if published else ""))
+        return 0
+    chosen = variant(options.variant)
+    from minigrad.executors import listing
+
+    print(listing(chosen))
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from minigrad.lab.info import describe
+
+    print(describe())
+    return 0

@@ -1,0 +1,115 @@
+"""The comparison as a table for people and as JSON for programs."""
+
+import json
+from typing import Any
+
+from minigrad.extras import need
+from minigrad.lab.compare import Results
+from minigrad.lab.progress import FAMILY_NAMES
+from minigrad.lab.trial import Run
+
+__all__ = ["as_json", "notes", "print_report", "table"]
+
+WIDTH = 114
+COLUMNS = (
+    ("data\nloss", 6), ("\npenalty", 7), ("train\n%", 5), ("test\n%", 5), ("\n‖w‖", 6), ("zeros\n%", 5),
+    ("one step\nweights", 8), ("one step\nstate", 8), ("error\n/ bound", 7), ("whole\nrun", 7),
+)  # fmt: skip
+
+
+def as_json(results: Results) -> bytes:
+    """Return the results as JSON, one number a line. Equal settings on one machine give equal bytes."""
+    text = json.dumps(results.as_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+    return (text + "\n").encode()
+
+
+def print_report(results: Results, file: Any = None) -> None:
+    """Print a table per family and what they mean to `file` (standard output)."""
+    console = need("rich.console", "lab").Console(file=file, highlight=False)
+    console.width = max(console.width, WIDTH) if console.is_terminal else WIDTH
+    for family in results.settings.families:
+        console.print(table(results, family))
+    for line in notes(results):
+        console.print(line, markup=False)
+
+
+def table(results: Results, family: str) -> Any:
+    """Return a rich table of one family: a row per variant. All families' tables have equal columns."""
+    runs = [r for r in results.runs.values() if r.entry.family == family]
+    n = runs[0].numbers
+    beta = f", β = {n.momentum:g}" if family == "momentum" else ""
+    made = need("rich.table", "lab").Table(
+        title=f"{FAMILY_NAMES[family]}: α = {n.lr:g}, η = {n.decay:g}, λ = η/α = {n.l2:g}{beta}",
+        title_justify="left",
+        title_style="bold",
+        box=need("rich.box", "lab").SIMPLE_HEAD,
+        padding=0,
+    )
+    made.add_column("\n#", justify="right", min_width=2, no_wrap=True)
+    made.add_column("\nvariant", min_width=26, no_wrap=True)
+    for name, width in COLUMNS:
+        made.add_column(name, justify="right", min_width=width, no_wrap=True)
+    made.add_column("\npartner", justify="right", no_wrap=True)
+    for run in runs:
+        made.add_row(*_row(results, run))
+    return made
+
+
+def _row(results: Results, run: Run) -> list[str]:
+    last, one = run.curve[-1], run.one_step
+    partner = run.entry.partner
+    numbers = {name: str(i) for i, name in enumerate(results.runs, 1)}
+    return [
+        numbers[run.entry.name],
+        run.entry.label,
+        f"{last.data_loss:.4f}",
+        "–" if run.penalty is None else f"{run.penalty:.4f}",
+        f"{100 * last.accuracy:.1f}",
+        f"{100 * run.test_accuracy:.1f}",
+        f"{last.norm:.3f}",
+        f"{100 * run.zeros:.1f}",
+        _small(one and one.weights),
+        _small(one and one.state),
+        "–" if one is None or one.bound_ratio is None else f"{one.bound_ratio:.2f}",
+        _small(results.distances[run.entry.name][-1]) if partner else "–",
+        numbers[partner] if partner else "–",
+    ]
+
+
+def _small(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def notes(results: Results) -> list[str]:
+    """Return what the columns mean, and what this run showed."""
+    s = results.settings
+    on = "weights, not biases" if s.on == "weights" else "all parameters, biases too"
+    lines = [
+        f"{s.model}, {s.dtype}, {results.steps} steps of {s.batch_size} examples, schedule {s.schedule}, seed {s.seed}. "
+        f"Regularised: {on}; by the notes' loop always all.",
+        "Data loss and penalty are apart; both at the end, the data loss over the training set. ‖w‖ and zeros: of "
+        "weights.",
+        "One step: both forms from the same weights, gradient and state, at every step of the run; the largest "
+        "difference of a weight, and of the state.",
+        "Whole run: ‖θ − θ′‖ / ‖θ₀‖ at the end, over all parameters; θ′ are the partner's, θ₀ the common start.",
+    ]
+    ratios = [r.one_step.bound_ratio for r in results.runs.values() if r.one_step and r.one_step.bound_ratio is not None]
+    if ratios:
+        lines.append(
+            f"SGD: L2 at λ = η/α and weight decay are one algorithm: at every step and on every weight they differ by "
+            f"at most {max(ratios):.2f} of the derived rounding bound."
+        )
+    ball = results.runs.get("heavy_ball_l2")
+    if ball and ball.one_step and ball.one_step.state is not None and ball.one_step.state_off_l2w is not None:
+        lines.append(
+            f"Momentum: after one step the weights of L2 at η/α and of decay agree to rounding, but the buffers differ "
+            f"by λw (up to {ball.one_step.state:.1e} here; by λw itself to within {ball.one_step.state_off_l2w:.0e}), so "
+            "the second step differs."
+        )
+    if "adam" in results.runs:
+        lines.append(
+            "Adam divides the penalty by the gradient's own size, decay is not divided: no λ makes the two agree."
+        )
+    return lines

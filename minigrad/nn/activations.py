@@ -1,0 +1,81 @@
+"""Activations and other layers without parameters or state."""
+
+from typing import Any
+
+from minigrad import ops
+from minigrad.nn.module import Module
+from minigrad.tensor import Tensor
+
+__all__ = ["GELU", "AvgPool2d", "Flatten", "MaxPool2d", "ReLU", "Sigmoid", "Tanh"]
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return max(x, 0)."""
+        return ops.relu(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return tanh x."""
+        return ops.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e⁻ˣ)."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return 1 / (1 + e⁻ˣ)."""
+        return ops.sigmoid(x)
+
+
+class GELU(Module):
+    """The tanh form of GELU; see `minigrad.ops.gelu`."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return GELU of x."""
+        return ops.gelu(x)  # type: ignore[call-arg]  # `op` hides what is saved
+
+
+class Flatten(Module):
+    """All axes but the first become one."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x of shape (N, ...) as (N, product of the rest)."""
+        return ops.reshape(x, (x.shape[0], -1))
+
+
+class MaxPool2d(Module):
+    """The largest entry of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
+
+    def __init__(self, size: Any = 2, stride: Any = None):
+        self.size = size
+        self.stride = stride
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x of shape (N, H, W, C), pooled."""
+        return ops.max_pool2d(x, self.size, self.stride)
+
+    def options(self) -> str:
+        """Return the window, and a stride that differs."""
+        return f"{self.size}" + ("" if self.stride is None else f", stride={self.stride}")
+
+
+class AvgPool2d(Module):
+    """The mean of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
+
+    def __init__(self, size: Any = 2, stride: Any = None):
+        self.size = size
+        self.stride = stride
+
+    def forward(self, x: Any) -> Tensor:
+        """Return x of shape (N, H, W, C), pooled."""
+        return ops.avg_pool2d(x, self.size, self.stride)
+
+    def options(self) -> str:
+        """Return the window, and a stride that differs."""
+        return f"{self.size}" + ("" if self.stride is None else f", stride={self.stride}")

@@ -1,0 +1,258 @@
+"""What an operation is: a forward function and, beside it, one vector–Jacobian product per operand.
+
+    @op(reads=())
+    def tanh(xp, x):
+        \"\"\"The hyperbolic tangent.\"\"\"
+        return xp.tanh(x)
+
+    tanh.vjp(lambda xp, g, y, x: g * (1 - y * y))
+
+``xp`` is the array module of the operands; in higher order it is minigrad's own operations, and then g, y and x are
+tensors. So each line is written once, against a namespace, and can itself be differentiated. ``g`` is the gradient by
+the result ``y``; a vjp uses g, the operands and y only, besides what `save` computes from the operands, which is
+computed again where gradients are to be differentiated.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, cast
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.autodiff import Node
+from minigrad.tensor import NEVER_WRITTEN, Tensor, recording, result
+
+__all__ = ["Differentiable", "Operation", "op", "run", "unbroadcast"]
+
+P = ParamSpec("P")
+
+
+class Operation:
+    """The record behind a differentiable function; every node it makes points to it.
+
+    Attributes:
+        forward: the value, from the array module, the operands and the options.
+        vjps: one per operand; None where there is nothing to give (labels, conditions, functions flat everywhere).
+        save: computes what the vjps want besides operands and result, or None.
+        reads: which operands' values (not just shapes and dtypes) the vjps read; None for all.
+        view: the result may share memory with its first operand.
+        twice: whether the vjps can themselves be differentiated.
+        kinks: whether the function is only piecewise smooth; `minigrad.gradcheck` then compares through real parts.
+    """
+
+    def __init__(self, forward: Callable[..., Any], save: Callable[..., Any] | None, reads: tuple[int, ...] | None,
+                 view: bool, twice: bool, kinks: bool, variadic: bool):  # fmt: skip
+        self.__name__: str = forward.__name__
+        self.forward = forward
+        self.save = save
+        self.reads = reads
+        self.view = view
+        self.twice = twice
+        self.kinks = kinks
+        self.variadic = variadic
+        self.vjps: Any = ()
+        names = inspect.signature(forward).parameters.values()
+        self.names = [p.name for p in names][2 if save else 1 :]
+        self.defaults = {p.name: p.default for p in names if p.default is not p.empty}
+
+    @property
+    def arity(self) -> int:
+        """The number of operands; options follow them."""
+        return len(self.vjps)
+
+    def read(self, operands: Any) -> Any:
+        """Return the indices of the operands whose values the vjps read."""
+        return range(len(operands)) if self.reads is None else self.reads
+
+    def version(self, operands: Any) -> int:
+        """Return how often, in all, the memory that the vjps read has been written."""
+        return sum(operands[i]._version[0] for i in self.read(operands) if isinstance(operands[i], Node))
+
+    def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort arguments into operands and options, whichever way they were passed."""
+        if len(given) > len(self.names):
+            raise TypeError(f"{self.__name__} takes at most {len(self.names)} arguments, got {len(given)}")
+        named = dict(zip(self.names, given, strict=False))
+        if twice := named.keys() & options.keys():
+            raise TypeError(f"{self.__name__} got {', '.join(sorted(twice))} twice")
+        arguments = self.defaults | named | options
+        if missing := [n for n in self.names if n not in arguments]:
+            raise TypeError(f"{self.__name__} misses its argument {missing[0]}")
+        operands = tuple(arguments.pop(n) for n in self.names[: self.arity])
+        return operands, arguments
+
+    def once(self, i: int, g: Any, node: Node) -> Tensor:
+        """Return vjp `i` as a tensor whose own derivative is refused by name."""
+        values = [p.data if isinstance(p, Node) else p for p in node._inputs]
+        xp = backend.namespace(node.data)
+        if self.save:
+            values = [self.save(xp, *values, **node._static), *values]
+        gradient = result(self.vjps[i](xp, g.data, node.data, *values, **node._static))
+        gradient.requires_grad = True
+        gradient._op = Refusal(self.__name__)
+        gradient._inputs = (g, *node._inputs)
+        gradient._static = {}
+        gradient._expected = 0
+        return gradient
+
+
+class Refusal:
+    """Stands where a second derivative would be asked for, and says that there is none."""
+
+    twice = True
+    save = None
+
+    def __init__(self, name: str):
+        self.__name__ = f"the gradient of {name}"
+        self.vjps = self
+
+    def __getitem__(self, i: int) -> Any:
+        raise NotImplementedError(f"{self.__name__} cannot itself be differentiated: it has no second derivative here")
+
+    def version(self, operands: Any) -> int:
+        """Return 0: it reads nothing."""
+        return 0
+
+
+class Differentiable(Protocol, Generic[P]):
+    """A differentiable function: call it on tensors, arrays and numbers; `vjp` completes its definition."""
+
+    __name__: str
+    operation: Operation
+
+    def __call__(self, *operands: P.args, **options: P.kwargs) -> Tensor:
+        """Return the value as a tensor."""
+        ...
+
+    def vjp(self, *vjps: Callable[..., Any] | None) -> None:
+        """Give the vector–Jacobian products ``(xp, g, y, *operands, **options)``, one per operand, in order.
+
+        With `save`, what it returned comes before the operands. A variadic operation gives one function, which
+        takes the operand's index after y.
+        """
+        ...
+
+
+def op(
+    *,
+    save: Callable[..., Any] | None = None,
+    reads: tuple[int, ...] | None = None,
+    view: bool = False,
+    twice: bool = True,
+    kinks: bool = False,
+    variadic: bool = False,
+) -> Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]:
+    """Make a forward function ``(xp, *operands, **options)`` differentiable; see `Operation` for the options.
+
+    The decorated function takes tensors, arrays and numbers and returns a tensor. The parameters for which a vjp is
+    given are its operands; those after them are options.
+    """
+
+    def decorate(forward: Callable[..., Any]) -> Any:
+        operation = Operation(forward, save, reads, view, twice, kinks, variadic)
+
+        @functools.wraps(forward)
+        def call(*operands: Any, **options: Any) -> Tensor:
+            if not variadic and (len(operands) != len(operation.vjps) or operation.defaults):
+                operands, options = operation.bind(operands, options)
+            recorded = odd = False
+            values: list[Any] = []
+            for x in operands:
+                if isinstance(x, Node):
+                    recorded = recorded or x.requires_grad
+                    x = x.data  # noqa: PLW2901
+                odd = odd or type(x) is not np.ndarray
+                values.append(x)
+            xp, values = _placed(values) if odd else (np, values)
+            try:
+                if save is None:
+                    saved = None
+                    array = forward(xp, *values, **options)
+                else:
+                    saved = save(xp, *values, **options)
+                    array = forward(xp, saved, *values, **options)
+            except (TypeError, ValueError, IndexError) as error:
+                raise _explained(error, operation, values) from error
+            if type(array) is not np.ndarray:
+                array = xp.asarray(array)
+            t = result(array)
+            if view and isinstance(operands[0], Node):
+                t._version = operands[0]._version
+            if recorded and recording():
+                t.requires_grad = True
+                t._op = operation
+                t._inputs = operands if not odd else tuple(_input(x, v) for x, v in zip(operands, values, strict=True))
+                t._static = options
+                t._saved = saved
+                t._expected = operation.version(operands)
+            return t
+
+        def vjp(*vjps: Callable[..., Any] | None) -> None:
+            operation.vjps = _Each(vjps[0]) if variadic else vjps
+
+        signature = inspect.signature(forward)
+        shown = list(signature.parameters.values())[2 if save else 1 :]
+        call.__signature__ = signature.replace(parameters=shown, return_annotation=Tensor)  # type: ignore[attr-defined]
+        call.operation = operation  # type: ignore[attr-defined]
+        call.vjp = vjp  # type: ignore[attr-defined]
+        return call
+
+    return cast("Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]", decorate)
+
+
+class _Each:
+    """The vjps of an operation with any number of operands: one function of the operand's index."""
+
+    def __init__(self, vjp: Any):
+        self.vjp = vjp
+
+    def __getitem__(self, i: int) -> Any:
+        return lambda xp, g, y, *operands, **options: self.vjp(xp, g, y, i, *operands, **options)
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _placed(values: list[Any]) -> tuple[Any, list[Any]]:
+    """Return the array module of `values`, and the values so that they keep each other's dtypes.
+
+    Beside an array, a NumPy scalar becomes a Python number: an ``np.float64`` hyperparameter must not turn a float32
+    array into float64. Where there is no array at all, one is made on the current back end.
+    """
+    arrays = [v for v in values if hasattr(v, "shape") and not isinstance(v, np.generic)]
+    xp = next((m for m in map(backend.namespace, arrays) if m is not np), np)
+    if not arrays:
+        xp = backend.current()
+        return xp, [v if v is None else xp.asarray(v) for v in values]
+    values = [v.item() if isinstance(v, np.generic) else v for v in values]
+    return xp, [xp.asarray(v) if isinstance(v, list | tuple) else v for v in values]
+
+
+def _input(x: Any, value: Any) -> Any:
+    """Return what a node keeps of an operand: the tensor itself, or the value a constant was taken for."""
+    return x if isinstance(x, Node) else value
+
+
+def _explained(error: Exception, operation: Operation, values: list[Any]) -> Exception:
+    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+    shapes = ", ".join(str(v.shape) if hasattr(v, "shape") else repr(v) for v in values)
+    return kind(f"{operation.__name__} of {shapes}: {error}")
+
+
+def run(xp: Any, function: Any, *operands: Any, **options: Any) -> Any:
+    """Call minigrad's `function` within a vjp: on arrays its bare forward, in higher order the operation itself."""
+    if any(isinstance(x, Tensor) for x in operands):
+        return function(*operands, **options)
+    return function.operation.forward(xp, *operands, **options)
+
+
+def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
+    """Return gradient `g`, of the shape of a result, as a gradient of the operand `x` that was broadcast to it."""
+    g = g if hasattr(g, "shape") else xp.asarray(g)  # of 0-d object arrays NumPy makes bare numbers
+    if g.shape != x.shape:
+        added = g.ndim - x.ndim
+        stretched = tuple(i + added for i, n in enumerate(x.shape) if n == 1 and g.shape[i + added] != 1)
+        g = xp.reshape(xp.sum(g, axis=tuple(range(added)) + stretched), x.shape)
+    return g if g.dtype == x.dtype else g.astype(x.dtype)

@@ -1,0 +1,159 @@
+"""Flat buffers: the parameters of a group as one contiguous slice, their gradients and state beside them."""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.nn.parameter import Parameter
+
+__all__ = ["Group", "lay_out"]
+
+
+class Group:
+    """Neighbouring parameters that share one update: equal in dtype, and all regularised or none.
+
+    Attributes:
+        params: the parameters, in the order in which they lie here.
+        places: the index of each in the optimizer's `params`.
+        regularised: whether the regulariser acts on them.
+        weights, grads: flat arrays; `data` and the gradient of each parameter are views into them.
+        state: flat arrays, one for each state of the rule.
+        bounds: parameter i occupies ``weights[bounds[i]:bounds[i + 1]]``.
+        t: how many steps each parameter has taken part in.
+    """
+
+    def __init__(
+        self,
+        params: list[Parameter],
+        places: list[int],
+        regularised: bool,
+        weights: Any,
+        grads: Any,
+        state: list[Any],
+    ):
+        self.params = params
+        self.places = places
+        self.regularised = regularised
+        self.weights = weights
+        self.grads = grads
+        self.state = state
+        self.bounds = [0, *accumulate(p.size for p in params)]
+        self.t = [0] * len(params)
+        self._views = self.split(weights)
+        self._homes = self.split(grads)
+        self._present: list[bool] | None = None
+        self._runs: list[tuple[int, int]] = []
+
+    def split(self, flat: Any) -> list[Any]:
+        """Return the part of a flat array that belongs to each parameter, as a view of its shape."""
+        return [flat[a:b].reshape(p.shape) for p, (a, b) in zip(self.params, pairwise(self.bounds), strict=True)]
+
+    def adopt(self, owner: Any) -> None:
+        """Move the parameters' values in; from here on they are views, and `owner` is who steps them."""
+        for p, view, home in zip(self.params, self._views, self._homes, strict=True):
+            view[...] = p.data
+            p.data = view
+            p.grad_home = home
+            p.owner = owner
+
+    def survey(self, owner: Any) -> tuple[list[bool], list[int]]:
+        """Return which parameters have a gradient, and the positions of gradients that lie elsewhere. Writes nothing.
+
+        Raises:
+            RuntimeError: a parameter's values are no longer those in the buffer.
+            TypeError, ValueError: a gradient that was set by hand has another type, dtype or shape.
+        """
+        present, elsewhere = [], []
+        for i, p in enumerate(self.params):
+            if p.data is not self._views[i]:
+                raise RuntimeError(_moved(p, owner))
+            g = p.grad
+            present.append(g is not None)
+            if g is not None and g is not self._homes[i]:
+                _check_gradient(p, g)
+                elsewhere.append(i)
+        return present, elsewhere
+
+    def collect(self, elsewhere: list[int]) -> None:
+        """Copy the gradients that lie elsewhere to where they belong."""
+        for i in elsewhere:
+            self._homes[i][...] = self.params[i].grad
+            self.params[i].grad = self._homes[i]
+
+    def runs(self, present: list[bool]) -> list[tuple[int, int]]:
+        """Return the longest runs (first, last + 1) of neighbours that have a gradient and the same t.
+
+        All of a run advance together, so the same gradients make the same runs again.
+        """
+        if present != self._present:
+            self._present, self._runs = present, []
+            for i, here in enumerate(present):
+                if here and self._runs and self._runs[-1][1] == i and self.t[i] == self.t[i - 1]:
+                    self._runs[-1] = (self._runs[-1][0], i + 1)
+                elif here:
+                    self._runs.append((i, i + 1))
+        return self._runs
+
+    def forget_runs(self) -> None:
+        """Find the runs anew at the next step: some t was changed."""
+        self._present = None
+
+    def advance(self, first: int, last: int) -> None:
+        """Note that the parameters of a run were written."""
+        for i in range(first, last):
+            self.t[i] += 1
+            self.params[i]._version[0] += 1
+
+
+def lay_out(params: Sequence[Parameter], selects: Callable[[Any], bool] | None, states: int) -> list[Group]:
+    """Return the groups of `params` on fresh buffers, one per dtype, the regularised first; nothing is moved yet.
+
+    Args:
+        params: the parameters, each once.
+        selects: the regulariser's predicate, or None without one.
+        states: how many state arrays the rule carries; they start at zero.
+    """
+    kinds: dict[Any, list[int]] = {}
+    for i, p in enumerate(params):
+        kinds.setdefault((backend.namespace(p.data), p.data.dtype), []).append(i)
+    groups = []
+    for (xp, dtype), members in kinds.items():
+        acts = {i: selects is not None and bool(selects(params[i])) for i in members}
+        chosen, others = [i for i in members if acts[i]], [i for i in members if not acts[i]]
+        total = sum(params[i].size for i in members)
+        weights, grads, *state = (xp.zeros(total, dtype=dtype) for _ in range(2 + states))
+        start = 0
+        for places, regularised in ((chosen, True), (others, False)):
+            if places:
+                own = [params[i] for i in places]
+                part = slice(start, start + sum(p.size for p in own))
+                groups.append(Group(own, places, regularised, weights[part], grads[part], [s[part] for s in state]))
+                start = part.stop
+    return groups
+
+
+def _moved(p: Parameter, owner: Any) -> str:
+    if p.owner is not owner:
+        return (
+            f"a newer optimizer took over the parameter of shape {p.shape}; step that one, or make this one anew "
+            "after it"
+        )
+    return (
+        f"the data of the parameter of shape {p.shape} was bound to another array, which this optimizer does not know; "
+        "write into it instead: p.data[...] = values"
+    )
+
+
+def _check_gradient(p: Parameter, g: Any) -> None:
+    if not isinstance(g, type(p.data)) and not (isinstance(g, np.generic) and isinstance(p.data, np.ndarray)):
+        raise TypeError(
+            f"the gradient of the parameter of shape {p.shape} must be an array like its data, "
+            f"{type(p.data).__name__}, got {type(g).__name__}"
+        )
+    if g.shape != p.shape:
+        raise ValueError(f"the gradient of the parameter of shape {p.shape} has shape {g.shape}")
+    if g.dtype != p.dtype:
+        raise TypeError(f"the gradient of the parameter of shape {p.shape} and dtype {p.dtype} has dtype {g.dtype}")

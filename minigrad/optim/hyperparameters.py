@@ -1,0 +1,101 @@
+"""The numbers in force at a step, all checked before anything is written."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minigrad.regularization.checks import as_number, at_step, nonnegative, scheduled
+from minigrad.regularization.decay import Decay
+
+__all__ = ["Hyperparameters", "check_fit", "check_second_moment"]
+
+BELOW_ONE = ("momentum", "beta1", "beta2", "rho")  # factors that forget: 1 would forget nothing
+MAY_BE_SCHEDULED = ("momentum",)
+FORGET_SQUARES = ("beta2", "rho")
+
+
+class Hyperparameters:
+    """A rule's own numbers, the learning rate with its schedule, and the regulariser's."""
+
+    def __init__(
+        self,
+        lr: Any,
+        own: Mapping[str, Any],
+        schedule: Callable[[int], float] | None,
+        decay_schedule: Callable[[int], float] | None,
+        regularizer: Any,
+    ):
+        for name, function in (("schedule", schedule), ("decay_schedule", decay_schedule)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be a function of the 0-based step, got {function!r}")
+        self.lr = scheduled("lr", lr)
+        self.own = {
+            name: x if callable(x) and name in MAY_BE_SCHEDULED else in_range(name, name, x) for name, x in own.items()
+        }
+        self.schedule = schedule
+        self.decay_schedule = decay_schedule
+        self.regularizer = regularizer
+
+    def at(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the rule's numbers at the 0-based `step`, and the regulariser's.
+
+        Raises ValueError or TypeError, naming the number and the step, for one that is out of its range.
+        """
+        multiplier = 1 if self.schedule is None else at_step("schedule", self.schedule, step)
+        rule = {"lr": nonnegative(f"lr at step {step}", at_step("lr", self.lr, step) * multiplier)}
+        for name, x in self.own.items():
+            rule[name] = in_range(name, f"{name} at step {step}", x(step)) if callable(x) else x
+        if self.regularizer is None:
+            return rule, {}
+        if isinstance(self.regularizer, Decay):
+            if self.decay_schedule is not None:
+                multiplier = at_step("decay_schedule", self.decay_schedule, step)
+            return rule, {"decay": self.regularizer.fraction(step, rule["lr"], multiplier)}
+        return rule, self.regularizer.at(step)
+
+    def constants(self) -> dict[str, Any]:
+        """Return the numbers that no step changes, as the user gave them."""
+        found = {"lr": self.lr, **self.own, **getattr(self.regularizer, "coefficients", {})}
+        return {name: x for name, x in found.items() if not callable(x)}
+
+
+def in_range(name: str, shown: str, value: Any) -> Any:
+    """Return `value` as a plain number in the range of the hyperparameter `name`."""
+    if name not in BELOW_ONE:
+        return nonnegative(shown, value)
+    value = as_number(shown, value)
+    if not 0 <= value < 1:
+        raise ValueError(f"{shown} must be in [0, 1), got {value!r}")
+    return value
+
+
+def check_fit(numbers: Mapping[str, Any], dtype: Any) -> None:
+    """Raise unless arrays of `dtype` can be computed with each of `numbers`."""
+    if dtype.kind not in "fc":
+        return
+    largest = float(np.finfo(dtype).max)
+    for name, x in numbers.items():
+        if not isinstance(x, int | float):
+            raise TypeError(f"{name} must be a float or an integer for parameters of dtype {dtype}, got {x!r}")
+        if abs(x) > largest:
+            raise ValueError(f"{name} = {x!r} is beyond {dtype}, whose largest number is {largest:g}")
+
+
+def check_second_moment(rule: str, numbers: Mapping[str, Any], dtypes: Iterable[Any]) -> None:
+    """Raise ValueError where eps or a factor that forgets squared gradients does not survive rounding to a dtype.
+
+    In float16 the usual eps = 1e-8 is 0, so that a zero gradient divides zero by zero, and 0.9999 is 1.
+    """
+    if "eps" not in numbers:
+        return
+    for dtype in dtypes:
+        if dtype.kind != "f":
+            continue
+        eps = numbers["eps"]
+        if dtype.type(eps) == 0 and (eps != 0 or dtype == np.float16):
+            raise ValueError(f"{rule}: eps={eps!r} is 0 in {dtype}; choose eps ≥ {float(np.finfo(dtype).tiny):.1e}")
+        for name in FORGET_SQUARES:
+            x = numbers.get(name)
+            if x is not None and (dtype.type(x) == 1 or dtype.type(1 - x) == 0):
+                raise ValueError(f"{rule}: {name}={x!r} is 1 in {dtype}: squared gradients would never be forgotten")

@@ -1,0 +1,289 @@
+"""Optimizer: parameters on flat buffers, a rule behind a door, and numbers that may depend on the step."""
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from minigrad import backend
+from minigrad.executors import plain as plain_executor
+from minigrad.nn.parameter import Parameter
+from minigrad.optim import report
+from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
+from minigrad.optim.flat import Group, lay_out
+from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
+from minigrad.regularization.checks import Scheduled
+from minigrad.regularization.doors import Rule, Step, plain
+from minigrad.regularization.selection import On
+from minigrad.rules import hyper_names, state_names
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """Any rule, on any parameters, with a regulariser behind one of the doors. The base of `SGD`, `Adam` and others.
+
+    ``l2=b`` adds b·w to the gradient before the rule sees it (door 2); ``decay=c`` shrinks w in the update, and the
+    rule never knows (door 3). For plain gradient descent, and for nothing else in this book, the two are the same
+    algorithm at ``l2 = decay / lr``. A penalty in the loss (door 1) is a matter of the loss:
+    ``L2(b)(model.parameters())`` is added to it, and the optimizer is given neither.
+
+    Args:
+        params: an iterable of `mg.nn.Parameter`, each once. Their values move into flat buffers of this optimizer.
+        rule: a base rule (`minigrad.rules`, or a function of that form).
+        lr: the learning rate α, or a function of the 0-based step.
+        own: the rule's further numbers by name (momentum, beta1, eps, …).
+        l2: λ of the penalty (λ/2) Σw², added to the gradient. A number, or a function of the 0-based step.
+        decay: the rate of weight decay, likewise. What it is multiplied by in each step is said by `times`.
+        times: None, "schedule" or "lr": the fraction removed per step is decay, s_t · decay, or lr_t · decay (`Decay`).
+        on: which parameters `l2` or `decay` acts on: "weights", "all", or a predicate on a parameter. By default l2
+            acts on weights and decay on all parameters; their identity needs the same choice.
+        schedule: a function of the 0-based step that multiplies lr and, with times="schedule", the decay.
+        decay_schedule: another such function for the decay alone, in place of `schedule`.
+        regularizer, at: the general form: L2, L1 or ElasticNet at="gradient" or at="prox" (a proximal step after the
+            update: behind a rule that rescales the gradient, another algorithm than the proximal step in that rule's
+            metric), or Decay at="shrink".
+
+    Attributes:
+        params: the parameters, in the order given.
+        steps: how many steps were made; also the 0-based number of the next step.
+        rule: the base rule.
+        regularizer, at: what regularises and where, or None.
+        update: the pure function ``w, *state = update(w, g, *state, **hyper)`` of the regularised parameters.
+        groups: `Group` objects, contiguous slices of the flat buffers.
+        executor: what carries an update out, `minigrad.executors.plain.execute` unless replaced.
+        steps_per_epoch: how many steps make an epoch, or None while nobody said; for `describe`.
+
+    t, which corrects the bias of Adam's moments, counts the steps a parameter took part in: a parameter without a
+    gradient is untouched and its t does not advance; one whose gradient is zero still decays.
+
+    Raises:
+        TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated.
+        ValueError: no parameters, or one twice; a number out of its range; contradictory or impossible regularisation;
+            a rule that divides by squared gradients, on float16 in which its eps is 0.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        rule: Rule,
+        lr: Scheduled,
+        own: Mapping[str, Any] | None = None,
+        *,
+        l2: Scheduled = 0.0,
+        decay: Scheduled = 0.0,
+        times: str | None = "schedule",
+        on: On | None = None,
+        schedule: Schedule | None = None,
+        decay_schedule: Schedule | None = None,
+        regularizer: Regularizer | None = None,
+        at: str | None = None,
+        **unknown: Any,
+    ):
+        if unknown:
+            raise TypeError(self._unknown(unknown, lr))
+        own = dict(own or {})
+        _check_rule(rule, own)
+        self.params = _parameters(params)
+        self.rule = rule
+        self.regularizer, self.at = choose(
+            lr, l2=l2, decay=decay, times=times, on=on, decay_schedule=decay_schedule, regularizer=regularizer, at=at
+        )
+        self._numbers = Hyperparameters(lr, own, schedule, decay_schedule, self.regularizer)
+        dtypes = {p.dtype for p in self.params}
+        for dtype in dtypes:
+            check_fit(self._numbers.constants(), dtype)
+        check_second_moment(rule.__name__, self._numbers.own, dtypes)
+        self._plain: Step = plain(rule)
+        self.update: Step = through(rule, self.regularizer, self.at)
+        self.executor: Callable[..., None] = plain_executor.execute
+        self.steps = 0
+        self.steps_per_epoch: int | None = None
+        self._takes_t = "t" in hyper_names(rule)
+        selects = self.regularizer.selects if self.regularizer is not None else None
+        self.groups: list[Group] = lay_out(self.params, selects, len(state_names(rule)))
+        for group in self.groups:
+            group.adopt(self)
+
+    def hyper(self, step: int) -> dict[str, Any]:
+        """Return the numbers in force at the 0-based `step`, the regulariser's among them; all but t.
+
+        Raises ValueError or TypeError, naming it, if one is out of its range; ValueError if decay would remove all.
+        """
+        rule, regularizer = self._numbers.at(step)
+        return {**rule, **regularizer}
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient, in place.
+
+        Everything is checked before anything is written. A graph that still needs the old values raises when it is
+        asked for gradients.
+
+        Raises:
+            RuntimeError: a newer optimizer took over a parameter, or its `data` was bound to another array.
+            TypeError, ValueError: a number is out of its range at this step, or a gradient that was set by hand does
+                not fit its parameter.
+        """
+        rule, regularizer = self._numbers.at(self.steps)
+        work = []
+        for group in self.groups:
+            hyper = {**rule, **regularizer} if group.regularised else dict(rule)
+            check_fit(hyper, group.weights.dtype)
+            work.append((group, hyper, *group.survey(self)))
+        for group, hyper, present, elsewhere in work:
+            group.collect(elsewhere)
+            update = self.update if group.regularised else self._plain
+            for first, last in group.runs(present):
+                numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
+                a, b = group.bounds[first], group.bounds[last]
+                self.executor(update, group.weights[a:b], group.grads[a:b], [s[a:b] for s in group.state], numbers)
+                group.advance(first, last)
+        self.steps += 1
+
+    def zero_grad(self) -> None:
+        """Forget all gradients: ``p.grad = None``."""
+        for p in self.params:
+            p.grad = None
+
+    # --- saving ---------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs beside the parameters and the arguments of this optimizer.
+
+        ``"rule"`` (a name), ``"step"`` (an integer), ``"t"`` (a list of integers, one per parameter) go into JSON as
+        they are; ``"m.0"``, the state m of parameter 0, and so on are arrays on the host, copies.
+        """
+        t = [0] * len(self.params)
+        arrays: dict[str, Any] = {}
+        for group in self.groups:
+            for place, count in zip(group.places, group.t, strict=True):
+                t[place] = count
+            for name, flat in zip(state_names(self.rule), group.state, strict=True):
+                for place, part in zip(group.places, group.split(flat), strict=True):
+                    arrays[f"{name}.{place}"] = backend.to_host(part).copy()
+        return {"rule": self.rule.__name__, "step": self.steps, "t": t, **arrays}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict`. Everything is checked before anything is written.
+
+        Raises:
+            KeyError: an entry is missing, or one is there that this optimizer does not have.
+            ValueError: it was saved by another rule, or numbers or shapes do not fit.
+            TypeError: an array has another dtype.
+        """
+        expected = self.state_dict()
+        missing, extra = expected.keys() - saved.keys(), saved.keys() - expected.keys()
+        if saved.get("rule", self.rule.__name__) != self.rule.__name__:
+            raise ValueError(f"this state was saved by the rule {saved['rule']!r}, not by {self.rule.__name__!r}")
+        if missing or extra:
+            raise KeyError(f"optimizer state: missing {sorted(missing)}, unexpected {sorted(extra)}")
+        steps = _count("step", saved["step"])
+        t = [_count("t", count) for count in saved["t"]]
+        if len(t) != len(self.params) or any(count > steps for count in t):
+            raise ValueError(f"t must be {len(self.params)} counts of at most step = {steps}, got {saved['t']!r}")
+        for name in expected.keys() - {"rule", "step", "t"}:
+            if saved[name].shape != expected[name].shape:
+                raise ValueError(f"{name} must have shape {expected[name].shape}, got {saved[name].shape}")
+            if saved[name].dtype != expected[name].dtype:
+                raise TypeError(f"{name} must have dtype {expected[name].dtype}, got {saved[name].dtype}")
+        for group in self.groups:
+            group.t = [t[place] for place in group.places]
+            group.forget_runs()
+            for name, flat in zip(state_names(self.rule), group.state, strict=True):
+                for place, part in zip(group.places, group.split(flat), strict=True):
+                    part[...] = backend.namespace(part).asarray(saved[f"{name}.{place}"])
+        self.steps = steps
+
+    # --- in words -------------------------------------------------------------------------------------------------
+
+    def describe(self, steps_per_epoch: int | None = None) -> str:
+        """Return what is regularised, by how much per step, and the time scale 1/η in steps.
+
+        Warns (UserWarning) when the decay of one epoch, from the next step on, adds up to more than 1: with a
+        constant η, when 1/η is shorter than an epoch. `steps_per_epoch` is remembered for the next time, and for
+        ``print``.
+        """
+        if steps_per_epoch is not None:
+            if isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1:
+                raise ValueError(f"steps_per_epoch must be an integer ≥ 1, got {steps_per_epoch!r}")
+            self.steps_per_epoch = steps_per_epoch
+        complaint = report.too_fast(self)
+        if complaint:
+            warnings.warn(complaint, UserWarning, stacklevel=2)
+        return report.text(self)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def __repr__(self) -> str:
+        return report.text(self)
+
+    # --- refusals -------------------------------------------------------------------------------------------------
+
+    _couples: ClassVar[str] = ""  # the optimizer that has l2=, where this one has decay= alone
+    _couples_by: ClassVar[str] = ""  # what else must be said to it, to make it the same rule
+
+    def _unknown(self, unknown: Mapping[str, Any], lr: Any) -> str:
+        name = type(self).__name__
+        if "weight_decay" in unknown:
+            return translate(name, lr, unknown["weight_decay"], self._couples or name, self._couples_by)
+        word = next(iter(unknown))
+        own = [p.name for p in inspect.signature(type(self)).parameters.values() if p.kind not in (p.VAR_KEYWORD,)]
+        known = [w for w in (*own, *Options.__annotations__) if w not in self._withheld()]
+        near = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {near[0]}=?" if near else f"it takes {', '.join(dict.fromkeys(known))}"
+        return f"{name} has no argument {word!r}; {hint}"
+
+    def _withheld(self) -> tuple[str, ...]:
+        """Return the common keywords that this optimizer does not take."""
+        return ("l2", "regularizer", "at") if self._couples else ()
+
+    def _decay_alone(self, options: Mapping[str, Any]) -> None:
+        """Raise TypeError if `options` ask an optimizer that is decoupled by name for anything else."""
+        for word in self._withheld():
+            if word in options:
+                raise TypeError(
+                    f"{type(self).__name__} has no argument {word!r}: by its name it decouples, with decay=. Use "
+                    f"{self._couples}, which has {word}="
+                )
+
+
+def _parameters(params: Any) -> list[Parameter]:
+    expected = "an iterable of mg.nn.Parameter, such as model.parameters()"
+    if hasattr(params, "parameters"):
+        raise TypeError(f"expected {expected}, got the module itself; pass its .parameters()")
+    if isinstance(params, Parameter):
+        raise TypeError(f"expected {expected}, got one Parameter; put it into a list")
+    if isinstance(params, Mapping) or not isinstance(params, Iterable):
+        raise TypeError(f"expected {expected}, got {type(params).__name__}")
+    found = list(params)
+    if not found:
+        raise ValueError(f"there is nothing to optimize: expected {expected}, got none (an exhausted generator?)")
+    seen: dict[int, int] = {}
+    for i, p in enumerate(found):
+        if not isinstance(p, Parameter):
+            hint = "; wrap its array: mg.nn.Parameter(array)" if hasattr(p, "requires_grad") else ""
+            hint = "; groups are chosen by on=, not by dictionaries" if isinstance(p, Mapping) else hint
+            hint = "; leave the names out" if isinstance(p, tuple) else hint
+            raise TypeError(f"expected {expected}, got {type(p).__name__} at position {i}{hint}")
+        if id(p) in seen:
+            raise ValueError(f"the parameter of shape {p.shape} is given twice, at positions {seen[id(p)]} and {i}")
+        seen[id(p)] = i
+    return found
+
+
+def _check_rule(rule: Any, own: Mapping[str, Any]) -> None:
+    if not callable(rule):
+        raise TypeError(f"rule must be a function (minigrad.rules), got {rule!r}")
+    wanted = set(hyper_names(rule)) - {"lr", "t"}
+    if "lr" not in hyper_names(rule):
+        raise TypeError(f"the rule {rule.__name__} must have a keyword argument lr")
+    if wanted != own.keys():
+        raise TypeError(f"the rule {rule.__name__} needs {sorted(wanted)} beside lr, got {sorted(own)}")
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+        raise ValueError(f"{name} must be an integer ≥ 0, got {value!r}")
+    return int(value)

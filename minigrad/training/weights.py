@@ -1,0 +1,84 @@
+"""Weights in files: safetensors, a whole file or none, nothing pickled."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.extras import need
+from minigrad.nn import Module
+
+__all__ = ["load", "read", "save", "write"]
+
+Path = str | os.PathLike[str]
+
+_FLOATS = ("float16", "float32", "float64")
+_DTYPES = frozenset(("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), *_FLOATS))
+_KEY = "minigrad"
+
+
+def save(path: Path, weights: Module | Mapping[str, Any]) -> None:
+    """Write the parameters and buffers of a module, or a dict of arrays and tensors, to a safetensors file.
+
+    The file is complete or not there: it is written under another name beside `path` and then renamed, so a failure
+    leaves an older file at `path` as it was.
+
+    Raises TypeError for a dtype the format lacks (objects, complex numbers) or a name that is no string, ImportError
+    without safetensors, and OSError where the file cannot be written.
+    """
+    arrays = weights.state_dict() if isinstance(weights, Module) else weights
+    write(path, arrays, {"kind": "weights"})
+
+
+def load(path: Path, module: Module | None = None) -> Any:
+    """Return a file's arrays by name, on the host; or write them into `module`, and return that.
+
+    Names, shapes and dtypes are checked before anything is written: see `Module.load_state_dict`. Files of other
+    programs are read too. Raises ValueError for a checkpoint of a whole run, which `load_checkpoint` reads.
+    """
+    arrays, about = read(path)
+    if about.get("kind") == "checkpoint":
+        raise ValueError(f"{os.fspath(path)} is a checkpoint of a run; read it with training.load_checkpoint")
+    return arrays if module is None else module.load_state_dict(arrays)
+
+
+def write(path: Path, arrays: Mapping[str, Any], about: dict[str, Any]) -> None:
+    """Write arrays and what JSON can hold `about` them to a safetensors file, whole or not at all."""
+    safetensors = need("safetensors.numpy", "lab")
+    content = safetensors.save({name: _storable(name, a) for name, a in arrays.items()}, {_KEY: json.dumps(about)})
+    target = os.path.realpath(path)
+    temporary = f"{target}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
+    """Return the arrays of a safetensors file, and what minigrad wrote about them ({} if another program did)."""
+    safetensors = need("safetensors", "lab")
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 -- no mapping
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{os.fspath(path)} is no complete safetensors file: {error}") from error
+
+
+def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:
+    if not isinstance(name, str):
+        raise TypeError(f"names must be strings, got {name!r}")
+    array = backend.to_host(value)
+    if array.dtype.name not in _DTYPES:
+        raise TypeError(f"{name} has dtype {array.dtype}, which safetensors cannot hold")
+    return np.array(array, dtype=array.dtype.newbyteorder("<"), order="C")

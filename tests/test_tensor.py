@@ -1,0 +1,242 @@
+"""Tensor and backward(): what is computed, what is freed, and what is refused."""
+
+import gc
+import subprocess
+import sys
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def leaf(*values):
+    return mg.tensor(np.array(values), requires_grad=True)
+
+
+def test_gradients_accumulate_at_leaves_only():
+    x = leaf(1.0, 2.0)
+    y = x * x
+    z = y.sum()
+    z.backward()
+    (3 * x).sum().backward()
+    assert np.array_equal(x.grad, [2.0 + 3, 4.0 + 3])
+    assert y.grad is None
+    assert z.grad is None
+
+
+def test_gradients_of_two_leaves_share_no_memory():
+    a, b = leaf(1.0), leaf(2.0)
+    (a + b).backward()
+    a.grad += 1
+    assert b.grad == 1
+
+
+def test_the_gradient_is_a_plain_array_of_the_tensors_dtype():
+    for dtype in (np.float16, np.float32, np.float64):
+        x = mg.tensor([1.0, 2.0], requires_grad=True, dtype=dtype)
+        wide = mg.tensor([1.0, 2.0], dtype=np.float64)
+        (x * wide).sum().backward()
+        assert type(x.grad) is np.ndarray
+        assert x.grad.dtype == dtype
+
+
+def test_numpy_scalars_do_not_promote():
+    x = mg.tensor([1.0, 2.0], dtype=np.float32)
+    for y in (x * np.float64(2), np.float64(2) * x, x - np.float64(1), np.float64(1) / x, x ** np.float64(2)):
+        assert y.dtype == np.float32
+
+
+def test_an_array_on_the_left_defers_to_the_tensor():
+    x = leaf(1.0, 2.0)
+    y = np.array([3.0, 4.0]) * x
+    assert isinstance(y, mg.Tensor)
+    y.backward(np.ones(2))
+    assert np.array_equal(x.grad, [3.0, 4.0])
+
+
+def test_a_chain_of_a_million_nodes_runs_backward_and_is_dropped():
+    # In a process of its own: a recursion too deep would end it.
+    code = (
+        "import numpy as np, minigrad as mg\n"
+        "x = mg.tensor(1.0, requires_grad=True)\n"
+        "y = x\n"
+        "for _ in range(1_000_000): y = -y\n"
+        "y.backward()\n"
+        "assert x.grad == 1\n"
+        "z = x\n"
+        "for _ in range(1_000_000): z = -z\n"
+        "del z\n"
+        "print('done')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "done", done.stderr
+
+
+def test_backward_frees_the_graph_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = leaf(1.0, 2.0)
+        y = mg.exp(x)
+        z = mg.tanh(y).sum()
+        inner = weakref.ref(y)
+        del y
+        assert inner() is not None
+        z.backward()
+        assert inner() is None
+    finally:
+        gc.enable()
+
+
+def test_a_second_backward_says_that_the_graph_was_freed():
+    y = (leaf(1.0, 2.0) ** 2).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="freed by an earlier backward"):
+        y.backward()
+
+
+def test_a_graph_half_freed_is_refused_before_any_gradient_changes():
+    x, w = leaf(1.0), leaf(2.0)
+    shared = x * x
+    (shared * 2).backward()
+    before = x.grad.copy()
+    with pytest.raises(RuntimeError, match="freed"):
+        (shared * w).backward()
+    assert np.array_equal(x.grad, before)
+    assert w.grad is None
+
+
+def test_retain_graph_allows_a_second_backward():
+    x = leaf(3.0)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad == 12
+
+
+def test_backward_of_several_numbers_needs_a_gradient_of_their_shape():
+    y = leaf(1.0, 2.0) * 2
+    with pytest.raises(ValueError, match=r"shape \(2,\) needs a gradient"):
+        y.backward()
+    with pytest.raises(ValueError, match=r"shape \(2,\), got \(3,\)"):
+        y.backward(np.ones(3))
+
+
+def test_backward_of_a_constant_is_refused():
+    with pytest.raises(RuntimeError, match="requires gradients"):
+        (mg.tensor([1.0]) * 2).backward()
+
+
+def test_integers_have_no_gradients():
+    with pytest.raises(TypeError, match="dtype int64 with requires_grad"):
+        mg.tensor([1, 2], requires_grad=True)
+
+
+def test_shapes_that_do_not_broadcast_are_named():
+    with pytest.raises(ValueError, match=r"add of \(2,\), \(3,\)"):
+        leaf(1.0, 2.0) + leaf(1.0, 2.0, 3.0)
+
+
+def test_asarray_is_refused_and_names_numpy():
+    with pytest.raises(TypeError, match=r"\.numpy\(\)"):
+        np.asarray(leaf(1.0))
+
+
+def test_no_grad_records_nothing_and_ends_with_its_block():
+    x = leaf(1.0)
+    with mg.no_grad():
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+    @mg.no_grad()
+    def quiet():
+        return x * 2
+
+    assert not quiet().requires_grad
+
+
+def test_detach_keeps_the_value_and_forgets_the_graph():
+    y = leaf(2.0) * 3
+    assert y.detach().item() == 6
+    assert not y.detach().requires_grad
+
+
+# --- writes -----------------------------------------------------------------------------------------------------------
+
+
+def written_iadd(t):
+    with mg.no_grad():
+        t += 1
+
+
+def written_item(t):
+    with mg.no_grad():
+        t[0] = 5.0
+
+
+def written_by_an_optimizer(t):
+    t.grad = np.ones(t.shape)
+    mg.optim.SGD([t], lr=0.1).step()
+
+
+@pytest.mark.parametrize("write", [written_iadd, written_item, written_by_an_optimizer])
+def test_a_write_to_what_a_live_graph_needs_is_refused_at_backward(write):
+    w = mg.nn.Parameter(np.array([1.0, 2.0]))
+    other = leaf(3.0, 4.0)
+    y = (w * other).sum()
+    write(w)
+    w.grad = None
+    with pytest.raises(RuntimeError, match=r"operand of multiply, of shape \(2,\), was written"):
+        y.backward()
+    assert other.grad is None
+
+
+def test_a_write_reaches_the_graph_through_a_view():
+    x = mg.tensor(np.ones((2, 3)))
+    w = mg.tensor(np.ones((2, 4)), requires_grad=True)
+    y = (x.T @ w).sum()
+    x[0] = 7.0
+    with pytest.raises(RuntimeError, match="was written"):
+        y.backward()
+
+
+def test_a_write_to_what_no_gradient_needs_is_allowed():
+    w, v = leaf(1.0), leaf(2.0)
+    y = (w + v).sum()
+    with mg.no_grad():
+        w += 1
+    y.backward()
+    assert v.grad == 1
+
+
+def test_a_write_is_refused_where_it_would_lose_a_gradient():
+    w = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="not differentiable"):
+        w += 1
+    constant = mg.tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="not differentiable"):
+        constant += w
+
+
+def test_results_are_values_and_in_place_addition_rebinds_them():
+    x = leaf(1.0)
+    y = x * 2
+    first = y
+    y += x
+    assert first.item() == 2
+    assert y.item() == 3
+    y.backward()
+    assert x.grad == 3
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        first[0] = 1
+
+
+def test_import_needs_numpy_alone():
+    code = (
+        "import sys, minigrad\n"
+        "heavy = {'cupy', 'matplotlib', 'sklearn', 'scipy', 'rich', 'safetensors', 'hypothesis', 'torch', 'jax'}\n"
+        "print(sorted(heavy & {m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,148 @@
+"""grad, value_and_grad, jacobian, hvp, and gradcheck itself."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import minigrad as mg
+from minigrad.gradcheck import COMPLEX_STEP, DIFFERENCES, REAL_PARTS, GradientError
+from minigrad.ops.operation import op
+
+X = np.array([0.5, -1.25, 2.0])
+
+
+def cubic(x):
+    return (x * x * x).sum()
+
+
+def test_grad_maps_arrays_to_arrays_and_tensors_to_tensors():
+    assert type(mg.grad(cubic)(X)) is np.ndarray
+    g = mg.grad(cubic)(mg.tensor(X))
+    assert isinstance(g, mg.Tensor)
+    assert not g.requires_grad
+    assert np.array_equal(g.data, mg.grad(cubic)(X))
+
+
+def test_gradients_nest_to_third_order():
+    def summed(f):
+        return lambda x: mg.grad(f)(x).sum()
+
+    # Powers of two times small integers: every step is exact.
+    assert np.array_equal(mg.grad(cubic)(X), 3 * X**2)
+    assert np.array_equal(mg.grad(summed(cubic))(X), 6 * X)
+    assert np.array_equal(mg.grad(summed(summed(cubic)))(X), [6.0, 6.0, 6.0])
+
+
+def test_a_tensor_that_requires_gradients_stays_connected_through_grad():
+    x = mg.tensor(X, requires_grad=True)
+    mg.grad(cubic)(x).sum().backward()
+    assert np.array_equal(x.grad, 6 * X)
+
+
+def test_an_inner_gradient_depends_on_what_it_closes_over():
+    def outer(w):
+        return mg.grad(lambda x: (x * x * w).sum())(mg.tensor(X)).sum()
+
+    assert np.array_equal(mg.grad(outer)(np.array([2.0])), [np.sum(2 * X)])
+
+
+def test_an_inner_gradient_leaves_the_outer_graph_alone():
+    w = mg.tensor(2.0, requires_grad=True)
+    z = w * w
+    mg.grad(lambda x: (x * z).sum())(X)
+    assert w.grad is None
+    z.backward()
+    assert w.grad == 4
+
+
+def test_argnums_choose_the_arguments():
+    def f(a, b):
+        return (a * b).sum()
+
+    ga, gb = mg.grad(f, argnums=(0, 1))(X, X + 1)
+    assert np.array_equal(ga, X + 1)
+    assert np.array_equal(gb, X)
+    value, g = mg.value_and_grad(f, argnums=1)(X, X)
+    assert value == np.sum(X * X)
+    assert np.array_equal(g, X)
+    with pytest.raises(ValueError, match="argnums names argument 2"):
+        mg.grad(f, argnums=2)(X, X)
+
+
+def test_grad_of_several_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"single number, got shape \(3,\)"):
+        mg.grad(lambda x: x * 2)(X)
+
+
+def test_jacobian_has_the_shape_of_value_and_argument():
+    a = np.arange(6.0).reshape(2, 3)
+    assert np.array_equal(mg.jacobian(lambda x: mg.matmul(a, x))(X), a)
+    assert mg.jacobian(lambda x: mg.reshape(x, (3, 1)) * x)(X).shape == (3, 3, 3)
+
+
+def test_hvp_is_the_hessian_times_a_vector():
+    v = np.array([1.0, 2.0, 3.0])
+    assert np.array_equal(mg.hvp(cubic)(X, v), 6 * X * v)
+    hessian = mg.jacobian(mg.grad(lambda x: mg.logsumexp(x)))(mg.tensor(X))
+    assert_allclose(mg.hvp(lambda x: mg.logsumexp(x))(X, v), hessian.data @ v, rtol=0, atol=16 * 2**-52)
+
+
+def test_second_derivatives_that_do_not_exist_are_refused_by_name():
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    with pytest.raises(NotImplementedError, match="max_pool2d"):
+        mg.hvp(lambda x: (mg.max_pool2d(x) ** 2).sum())(x, x)
+
+
+# --- the checker ------------------------------------------------------------------------------------------------------
+
+
+def test_gradcheck_reports_its_oracle_for_each_operation():
+    report = mg.gradcheck(lambda x: mg.relu(x) * mg.tanh(x), X)
+    assert report.oracles == {"relu": REAL_PARTS, "tanh": COMPLEX_STEP, "multiply": COMPLEX_STEP}
+
+
+@op()
+def real_square(xp, x):
+    if x.dtype.kind == "c":
+        raise TypeError("runs on real numbers only")
+    return x * x
+
+
+real_square.vjp(lambda xp, g, y, x: g * 2 * x)
+
+
+def test_gradcheck_takes_differences_where_complex_numbers_do_not_run():
+    assert mg.gradcheck(real_square, X).oracles == {"real_square": DIFFERENCES}
+
+
+@op()
+def wrong(xp, x):
+    return x * x
+
+
+wrong.vjp(lambda xp, g, y, x: g * x)
+
+
+def test_gradcheck_catches_a_wrong_gradient():
+    with pytest.raises(GradientError, match="order 1, argument 0"):
+        mg.gradcheck(wrong, X)
+
+
+def test_gradcheck_catches_a_stale_save_right_in_first_and_wrong_in_second_order():
+    kept = {}
+
+    @op()
+    def stale(xp, x):
+        kept["square"] = x * x
+        return x * x * x
+
+    stale.vjp(lambda xp, g, y, x: g * 3 * kept["square"])
+    mg.gradcheck(stale, X, order=1)
+    with pytest.raises(GradientError, match="order 2"):
+        mg.gradcheck(stale, X)
+
+
+def test_the_gradient_of_a_norm_at_the_origin_is_zero():
+    zero = np.zeros(3)
+    assert np.array_equal(mg.grad(lambda w: mg.sqrt((w**2).sum()))(zero), zero)
+    assert np.array_equal(mg.grad(lambda w: (w**2).sum() ** 0.5)(zero), zero)
