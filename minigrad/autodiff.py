@@ -109,10 +109,10 @@ def _vjps(node: Node, g: Any, reach: set[Node] | None, ops: Any) -> list[tuple[N
         values = [p.data if isinstance(p, Node) else p for p in operands]
         saved = node._saved
     else:
-        xp, y, values = ops, node, operands
+        xp, y, values = ops, node, list(operands)
         saved = operation.save(xp, *values, **node._static) if operation.save else None
     if operation.save:
-        values = (saved, *values)
+        values = [saved, *values]
     return [(operands[i], operation.vjps[i](xp, g, y, *values, **node._static)) for i in wanted]
 
 

@@ -107,9 +107,8 @@ def _load(name: str) -> ModuleType:
 
 
 # NumPy has no square root of exact numbers; on object arrays the rules' own functions are taken entry by entry.
-for _function in (functions.sqrt, functions.sign):
-
-    def _on_arrays(x: Any, _function: Any = _function, _entry: Any = np.frompyfunc(_function, 1, 1)) -> Any:
-        return _entry(x) if x.dtype == object else getattr(np, _function.__name__)(x)
-
-    _function.register(np.ndarray, _on_arrays)
+for _function, _array_function in ((functions.sqrt, np.sqrt), (functions.sign, np.sign)):
+    _entry_function = np.frompyfunc(_function, 1, 1)
+    _function.register(
+        np.ndarray, lambda x, entry=_entry_function, array=_array_function: entry(x) if x.dtype == object else array(x)
+    )

@@ -2,9 +2,13 @@
 
 import argparse
 import difflib
+import io
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,26 +19,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (default: the process's arguments); return the exit code.
 
     0: done. 1: the work itself failed (training diverged, or two forms that are one algorithm differed). 2: what was
-    asked cannot be done, said in one line.
+    asked cannot be done. Both are said in one line.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters shows "?" for them
     try:
-        parser = _parser()
-        options = _parse(parser, arguments)
+        options = _parse(_parser(), arguments)
         run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()
+        return code
     except _Refused as refused:
         print(f"minigrad: error: {refused}", file=sys.stderr)
         return 2
-    except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
-        print(f"minigrad: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:
-        print(f"minigrad: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("minigrad: stopped; nothing was written", file=sys.stderr)
+        print("minigrad: stopped", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say in one line what a check within this block objects to."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
+        raise _Refused(" ".join(str(error).split())) from error
 
 
 class _Refused(Exception):
@@ -79,8 +95,9 @@ def _add_compare(commands: Any) -> None:
         help="train one network behind every door, and compare",
         description=(
             "Train the same network, from the same weights and on the same batches of handwritten digits, once per "
-            "variant: SGD, momentum and Adam, each without regularisation, with L2 in the loss or in the gradient, "
-            "and with weight decay. Print a table, and write compare.json, compare.png and compare.svg."
+            "variant: SGD, SGD with momentum, and Adam, with L2 in the loss or in the gradient, with weight decay, and "
+            "more. Each is held against its partner, the same regularisation through another door, step by step and "
+            "over the whole run. Print a table, and write compare.json, compare.png and compare.svg."
         ),
         epilog="Every family has its own default of --lr and --decay; given here, they hold for all families.",
         allow_abbrev=False,
@@ -89,16 +106,16 @@ def _add_compare(commands: Any) -> None:
     add = command.add_argument
     add("--model", default="mlp", metavar="NAME", help="mlp (64-32-10, default) or cnn (two 3x3 convolutions)")
     add("--optimizer", default="all", metavar="NAME", help="only one family: sgd, momentum or adam (default: all)")
-    add("--lr", type=float, metavar="A", help="learning rate, alpha (default: each family's own)")
+    add("--lr", type=float, metavar="A", help="learning rate α (default: each family's own)")
     add(
         "--decay", type=float, metavar="C",
-        help="eta, the fraction of each weight that decay removes per step; L2 uses lambda = eta/alpha (default: each "
+        help="η, the fraction of each weight that decay removes per step; L2 uses λ = η/α (default: each "
         "family's own)",
     )  # fmt: skip
     add("--on", default="weights", metavar="WHICH", help="what is regularised: weights (default) or all parameters")
     add(
         "--schedule", default="constant", metavar="NAME",
-        help=f"{', '.join(schedules.NAMES)}; multiplies alpha and eta alike (default: constant)",
+        help=f"{', '.join(schedules.NAMES)}; multiplies α and η alike (default: constant)",
     )  # fmt: skip
     epochs = ", ".join(f"{n} for {model}" for model, n in settings.DEFAULT_EPOCHS.items())
     add("--epochs", type=int, metavar="N", help=f"passes over the training set (default: {epochs})")
@@ -147,35 +164,34 @@ def _unknown(what: str, word: str, known: list[str]) -> str:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from minigrad import lab
-    from minigrad.lab import figure, output, progress, report
+    from minigrad import backend, lab
+    from minigrad.extras import need
+    from minigrad.lab import figure, output, partners, progress, report, trial
 
-    settings = lab.Settings(
-        model=options.model,
-        optimizer=options.optimizer,
-        lr=options.lr,
-        decay=options.decay,
-        schedule=options.schedule,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        dtype=options.dtype,
-        backend=options.backend,
-        on=options.on,
-    )
-    directory = output.check_directory(options.out)
-    figure.check()
+    with _refusing():
+        settings = lab.Settings(**{field.name: getattr(options, field.name) for field in fields(lab.Settings)})
+        for module in ("rich", "sklearn", "matplotlib"):
+            need(module, "lab")
+        with backend.use_backend(settings.backend):
+            pass
+        directory = output.check_directory(options.out)
     started = time.perf_counter()
-    results = lab.compare(settings, progress.progress_for(quiet=options.quiet))
+    try:
+        results = lab.compare(settings, progress.progress_for(quiet=options.quiet))
+    except (trial.Diverged, partners.BoundExceeded) as failure:
+        print(f"minigrad: {failure}; nothing was written", file=sys.stderr)
+        return 1
     seconds = time.perf_counter() - started
     report.print_report(results)
     files = {"compare.json": report.as_json(results), **figure.render(results)}
-    written = output.write_all(directory, files)
+    with _refusing():
+        written = output.write_all(directory, files)
     print(f"{len(results.runs)} variants in {seconds:.0f} s. Written: {', '.join(map(str, written))}")
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
+    from minigrad.executors import listing
     from minigrad.regularization import VARIANTS, variant
     from minigrad.regularization.variants import ALIASES
 
@@ -185,9 +201,8 @@ def _show(options: argparse.Namespace) -> int:
             published = [f"published as {alias}" for alias, name in ALIASES.items() if name == v.name]
             print(f"{v.name:<{width}}  {v.summary}" + (f" ({', '.join(published)})" if published else ""))
         return 0
-    chosen = variant(options.variant)
-    from minigrad.executors import listing
-
+    with _refusing():
+        chosen = variant(options.variant)
     print(listing(chosen))
     return 0
 

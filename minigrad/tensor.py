@@ -167,7 +167,7 @@ class Tensor(Node):
 
     def _in_place(self, other: Any, into: Callable[[Any], Any]) -> Tensor:
         if self._inputs is not None or self._op is not None:
-            return NotImplemented  # x += y on a result means x = x + y: the name gets a new value
+            return NotImplemented  # type: ignore[no-any-return]  # x += y on a result means x = x + y: the name gets a new value
         return self._write(other, into)
 
     def _write(self, value: Any, into: Callable[[Any], Any]) -> Tensor:

@@ -12,7 +12,7 @@ from minigrad.lab.compare import Results
 from minigrad.lab.progress import FAMILY_NAMES
 from minigrad.lab.trial import Run
 
-__all__ = ["check", "draw", "render"]
+__all__ = ["draw", "render"]
 
 ORANGE, SKY, GREEN, BLUE, RED, PURPLE, BLACK = (
     "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#000000",
@@ -53,11 +53,6 @@ RC = {
     "svg.hashsalt": "minigrad",
     "path.simplify": True,
 }
-
-
-def check() -> None:
-    """Raise ImportError, naming the extra, if the figure could not be drawn."""
-    need("matplotlib.figure", "lab")
 
 
 def render(results: Results) -> dict[str, bytes]:

@@ -4,7 +4,9 @@ import importlib.util
 import os
 import platform
 import re
+import tomllib
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,18 +56,27 @@ def _threads() -> str:
 
 
 def _extras() -> list[tuple[str, str]]:
-    """Return each extra of the installed distribution with its packages: their version, or that they are missing."""
-    try:
-        required = metadata.requires(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        return [("", "unknown: minigrad is not installed, only imported")]
+    """Return each extra with its packages: their versions, or that they are missing."""
     found: dict[str, list[str]] = {}
-    for line in required:
+    for extra, line in _required():
         name = re.match(r"[\w.-]+", line)
-        extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", line)
-        if name and extra and name[0] != DISTRIBUTION:
-            found.setdefault(extra[1], []).append(_installed(name[0]))
+        if name and name[0] != DISTRIBUTION:
+            found.setdefault(extra, []).append(_installed(name[0]))
     return [(extra, ", ".join(packages)) for extra, packages in found.items()]
+
+
+def _required() -> list[tuple[str, str]]:
+    """Return (extra, requirement) as the installed distribution states them, or the checkout that is run from."""
+    try:
+        lines = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+        if not project.is_file():
+            return []
+        extras = tomllib.loads(project.read_text("utf-8"))["project"]["optional-dependencies"]
+        return [(extra, line) for extra, lines in extras.items() for line in lines]
+    matches = ((re.search(r"extra\s*==\s*['\"](\w+)['\"]", line), line) for line in lines)
+    return [(match[1], line) for match, line in matches if match]
 
 
 def _installed(package: str) -> str:

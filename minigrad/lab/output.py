@@ -9,14 +9,20 @@ __all__ = ["check_directory", "write_all"]
 
 
 def check_directory(path: Path) -> Path:
-    """Return `path` if files can be written there, once it is made; OSError says why not. Nothing is made yet."""
+    """Return `path` if files can be written there; OSError says why not. What it takes to find out is undone."""
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"{path} exists and is not a directory")
-    nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(f"{nearest} exists and is not a directory")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(f"no permission to write in {nearest}")
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise type(error)(f"cannot write in {path}: {error.strerror}") from error
+    finally:
+        for p in missing:
+            if p.exists():
+                p.rmdir()
     return path
 
 

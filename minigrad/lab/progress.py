@@ -76,10 +76,13 @@ class Bars(Silent):
     def __init__(self, file: TextIO):
         rich = need("rich.progress", "lab")
         console = need("rich.console", "lab").Console(file=file)
+        one_line = need("rich.table", "lab").Column
         self.bars = rich.Progress(
-            rich.TextColumn("{task.description}"),
-            rich.BarColumn(bar_width=16),
-            rich.TextColumn("epoch {task.completed:.0f}/{task.total:.0f}  {task.fields[numbers]}"),
+            rich.TextColumn("{task.description}", table_column=one_line(no_wrap=True)),
+            rich.BarColumn(bar_width=10),
+            rich.TextColumn(
+                "{task.completed:.0f}/{task.total:.0f} {task.fields[numbers]}", table_column=one_line(no_wrap=True)
+            ),
             console=console,
         )
 
@@ -92,11 +95,12 @@ class Bars(Silent):
 
     def begin(self, entry: Entry, index: int, count: int, epochs: int) -> None:
         """Add a bar."""
-        self.task = self.bars.add_task(f"{index:>2}/{count} {_title(entry)}", total=epochs, numbers="")
+        self.task = self.bars.add_task(f"{index:>{len(str(count))}}/{count} {_title(entry)}", total=epochs, numbers="")
 
     def watch(self, epoch: int, measure: Any) -> None:
         """Move it."""
-        self.bars.update(self.task, completed=epoch, numbers=_numbers(measure))
+        numbers = f"loss {measure.data_loss:.4f} acc {measure.accuracy:.1%} ‖w‖ {measure.norm:.2f}"
+        self.bars.update(self.task, completed=epoch, numbers=numbers)
 
 
 def progress_for(file: TextIO | None = None, quiet: bool = False) -> Progress:

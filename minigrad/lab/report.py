@@ -62,11 +62,11 @@ def _row(results: Results, run: Run) -> list[str]:
     return [
         numbers[run.entry.name],
         run.entry.label,
-        f"{last.data_loss:.4f}",
-        "–" if run.penalty is None else f"{run.penalty:.4f}",
+        _fixed(last.data_loss, 4),
+        "–" if run.penalty is None else _fixed(run.penalty, 4),
         f"{100 * last.accuracy:.1f}",
         f"{100 * run.test_accuracy:.1f}",
-        f"{last.norm:.3f}",
+        _fixed(last.norm, 3),
         f"{100 * run.zeros:.1f}",
         _small(one and one.weights),
         _small(one and one.state),
@@ -74,6 +74,10 @@ def _row(results: Results, run: Run) -> list[str]:
         _small(results.distances[run.entry.name][-1]) if partner else "–",
         numbers[partner] if partner else "–",
     ]
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if value < 100 else f"{value:.3g}"
 
 
 def _small(value: float | None) -> str:

@@ -18,7 +18,7 @@ MODELS = ("mlp", "cnn")
 OPTIMIZERS = ("all", *FAMILIES)
 DTYPES = ("float32", "float64")
 BACKENDS = ("numpy", "cupy")
-DEFAULT_EPOCHS = {"mlp": 100, "cnn": 6}
+DEFAULT_EPOCHS = {"mlp": 100, "cnn": 20}
 # α and η by family: strong enough that the doors can be told apart by eye, weak enough that every net learns.
 DEFAULT_NUMBERS = {"sgd": (0.1, 2e-4), "momentum": (0.02, 2e-4), "adam": (2e-3, 1e-4)}
 

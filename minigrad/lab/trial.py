@@ -74,30 +74,39 @@ def train(entry: Entry, settings: Settings, split: Split, watch: Watch) -> Run:
 
     def snapshot(step: int) -> None:
         run.steps.append(step)
-        run.curve.append(_measure(model, params, *train_set))
+        run.curve.append(_finite(_measure(model, params, *train_set), entry, step))
         run.points.append(flat([p.data for p in params]))
-        if not np.isfinite(run.curve[-1].data_loss):
-            raise Diverged(f"{entry.name} diverged by step {step}: the data loss is not finite; choose a smaller --lr")
 
-    snapshot(0)
-    watch(0, run.curve[-1])
-    step = 0
-    for epoch in range(settings.passes):
-        for x, y in batches:
-            with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what diverges is reported by name
+        snapshot(0)
+        watch(0, run.curve[-1])
+        step = 0
+        for epoch in range(settings.passes):
+            for x, y in batches:
                 _step(run, model, params, optimizer, omega if entry.in_loss else None, partner, step, x, y)
-            step += 1
-            if step % every == 0 or step == total:
-                snapshot(step)
-        watch(epoch + 1, run.curve[-1])
-
-    with mg.no_grad():
-        run.penalty = None if omega is None else omega(params).item()
+                step += 1
+                if step % every == 0 or step == total:
+                    snapshot(step)
+            watch(epoch + 1, run.curve[-1])
+        with mg.no_grad():
+            run.penalty = None if omega is None else omega(params).item()
+    if run.penalty is not None and not np.isfinite(run.penalty):
+        raise Diverged(_diverged(entry, step))
     images, labels = (backend.current().asarray(a) for a in split.test)
     run.test_accuracy = _measure(model, params, images, labels).accuracy
     weights = flat([p.data for p in params if p.role == "weight"])
     run.zeros = float(np.mean(weights == 0))
     return run
+
+
+def _finite(measure: Measure, entry: Entry, step: int) -> Measure:
+    if not (np.isfinite(measure.data_loss) and np.isfinite(measure.norm)):
+        raise Diverged(_diverged(entry, step))
+    return measure
+
+
+def _diverged(entry: Entry, step: int) -> str:
+    return f"{entry.name} diverged: its numbers are no longer finite after {step} steps; choose a smaller learning rate"
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,10 @@ def _step(
     other = partner.form.step(step, before, ours if theirs is None else theirs)
     optimizer.step()
     data_gradient = theirs if theirs is not None and partner.omega is None else ours
-    run.one_step.observe(step, before, data_gradient, point(optimizer, params), other)
+    after = point(optimizer, params)
+    if not all(np.isfinite(flat(arrays)).all() for arrays in (data_gradient, after.weights, other.weights)):
+        raise Diverged(_diverged(run.entry, step + 1))
+    run.one_step.observe(step, before, data_gradient, after, other)
 
 
 def _gradients(model: Any, params: list[Any], optimizer: Any, omega: Omega | None, x: Any, y: Any) -> list[Any]:
@@ -147,7 +159,7 @@ def _gradients(model: Any, params: list[Any], optimizer: Any, omega: Omega | Non
 
 
 def _measure(model: Any, params: list[Any], images: Any, labels: Any) -> Measure:
-    with mg.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+    with mg.no_grad():
         logits = model(images)
         data_loss = float(mg.cross_entropy(logits, labels).data)
         accuracy = float((logits.data.argmax(axis=-1) == labels).mean())

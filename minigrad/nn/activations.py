@@ -38,7 +38,7 @@ class GELU(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Return GELU of x."""
-        return ops.gelu(x)  # type: ignore[call-arg]  # `op` hides what is saved
+        return ops.gelu(x)  # `op` hides what is saved
 
 
 class Flatten(Module):

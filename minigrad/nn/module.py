@@ -151,7 +151,7 @@ def _walk(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 
 def _is_array(value: Any) -> bool:
-    return not isinstance(value, np.generic) and not isinstance(value, Tensor) and hasattr(value, "__array_namespace__")
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic | Tensor)
 
 
 def _row(name: str, module: Module) -> tuple[str, str]:

@@ -24,15 +24,11 @@ from minigrad.ops.normalization import *  # noqa: F403
 from minigrad.ops.reductions import *  # noqa: F403
 from minigrad.ops.shaping import *  # noqa: F403
 
-__all__ = sorted(  # noqa: PLE0605
-    {
-        *convolution.__all__,
-        "dropout",
-        *elementwise.__all__,
-        *linalg.__all__,
-        *losses.__all__,
-        *normalization.__all__,
-        *reductions.__all__,
-        *shaping.__all__,
-    }
-)
+__all__ = ["dropout"]
+__all__ += convolution.__all__
+__all__ += elementwise.__all__
+__all__ += linalg.__all__
+__all__ += losses.__all__
+__all__ += normalization.__all__
+__all__ += reductions.__all__
+__all__ += shaping.__all__

@@ -16,13 +16,13 @@ computed again where gradients are to be differentiated.
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.autodiff import Node
-from minigrad.tensor import NEVER_WRITTEN, Tensor, recording, result
+from minigrad.tensor import Tensor, recording, result
 
 __all__ = ["Differentiable", "Operation", "op", "run", "unbroadcast"]
 
@@ -135,6 +135,27 @@ class Differentiable(Protocol, Generic[P]):
         ...
 
 
+@overload
+def op(
+    *,
+    save: Callable[..., Any],
+    reads: tuple[int, ...] | None = None,
+    twice: bool = True,
+    kinks: bool = False,
+) -> Callable[[Callable[Concatenate[Any, Any, P], Any]], Differentiable[P]]: ...
+
+
+@overload
+def op(
+    *,
+    reads: tuple[int, ...] | None = None,
+    view: bool = False,
+    twice: bool = True,
+    kinks: bool = False,
+    variadic: bool = False,
+) -> Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]: ...
+
+
 def op(
     *,
     save: Callable[..., Any] | None = None,
@@ -143,7 +164,7 @@ def op(
     twice: bool = True,
     kinks: bool = False,
     variadic: bool = False,
-) -> Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]:
+) -> Callable[..., Any]:
     """Make a forward function ``(xp, *operands, **options)`` differentiable; see `Operation` for the options.
 
     The decorated function takes tensors, arrays and numbers and returns a tensor. The parameters for which a vjp is
@@ -199,7 +220,7 @@ def op(
         call.vjp = vjp  # type: ignore[attr-defined]
         return call
 
-    return cast("Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]", decorate)
+    return decorate
 
 
 class _Each:

@@ -23,7 +23,8 @@ class SGD(Optimizer):
     """Gradient descent, plain or with momentum.
 
     ``SGD(params, lr=a, l2=b)`` couples, ``SGD(params, lr=a, decay=c)`` decouples. Without momentum the two are the same
-    algorithm where ``l2 = decay / lr`` (on the same parameters); with it they are not: the buffer remembers the penalty.
+    algorithm where ``l2 = decay / lr`` (on the same parameters); with it they are not:
+    the buffer remembers the penalty.
 
     Args:
         params, options: see `Optimizer`.

