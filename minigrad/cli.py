@@ -27,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without Greek letters shows "?" for them
     try:
         options = _parse(_parser(), arguments)
-        run: Callable[[argparse.Namespace], int] = options.run
+        run: Callable[[argparse.Namespace], int | None] = options.run
         code = run(options)
         sys.stdout.flush()
-        return code
-    except _Refused as refused:
+        return code or 0
+    except RefusedError as refused:
         print(f"minigrad: error: {refused}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -50,10 +50,10 @@ def _refusing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, ImportError, OSError, RuntimeError) as error:
-        raise _Refused(" ".join(str(error).split())) from error
+        raise RefusedError(" ".join(str(error).split())) from error
 
 
-class _Refused(Exception):
+class RefusedError(Exception):
     """An argument that cannot be used."""
 
 
@@ -61,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
     """Raises instead of printing the usage and leaving."""
 
     def error(self, message: str) -> NoReturn:
-        raise _Refused(f"{message} (minigrad{self.prog.removeprefix('minigrad')} --help explains)")
+        raise RefusedError(f"{message} (minigrad{self.prog.removeprefix('minigrad')} --help explains)")
 
 
 def _parser() -> _Parser:
@@ -74,7 +74,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"minigrad {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    parser.set_defaults(run=lambda _: print(parser.format_help(), end=""))
     _add_compare(commands)
     _add_show(commands)
     info = commands.add_parser(
@@ -102,7 +102,6 @@ def _add_compare(commands: Any) -> None:
         epilog="Every family has its own default of --lr and --decay; given here, they hold for all families.",
         allow_abbrev=False,
     )
-    defaults = settings.Settings()
     add = command.add_argument
     add("--model", default="mlp", metavar="NAME", help="mlp (64-32-10, default) or cnn (two 3x3 convolutions)")
     add("--optimizer", default="all", metavar="NAME", help="only one family: sgd, momentum or adam (default: all)")
@@ -119,11 +118,12 @@ def _add_compare(commands: Any) -> None:
     )  # fmt: skip
     epochs = ", ".join(f"{n} for {model}" for model, n in settings.DEFAULT_EPOCHS.items())
     add("--epochs", type=int, metavar="N", help=f"passes over the training set (default: {epochs})")
-    add("--batch-size", type=int, default=defaults.batch_size, metavar="N", help="examples per step (default: %(default)s)")
+    add("--batch-size", type=int, default=32, metavar="N", help="examples per step (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="of the weights and of the order of examples (default: 0)")
     add("--dtype", default="float32", metavar="NAME", help="float32 (default) or float64")
     add("--backend", default="numpy", metavar="NAME", help="numpy (default), or cupy for a CUDA GPU")
-    add("--out", type=Path, default=Path("minigrad-compare"), metavar="DIR", help="where the files go (default: %(default)s)")
+    out = Path("minigrad-compare")
+    add("--out", type=Path, default=out, metavar="DIR", help="where the files go (default: %(default)s)")
     add("--quiet", action="store_true", help="no progress; only the table and the names of the files")
     command.set_defaults(run=_compare)
 
@@ -147,13 +147,13 @@ def _parse(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
     commands = parser._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     first = arguments[0] if arguments else ""
     if first and not first.startswith("-") and first not in commands:  # type: ignore[operator]
-        raise _Refused(_unknown("command", first, list(commands)))  # type: ignore[arg-type]
+        raise RefusedError(_unknown("command", first, list(commands)))  # type: ignore[arg-type]
     options, unknown = parser.parse_known_args(arguments)
     for word in unknown:
-        owner = commands[first] if first in commands else parser  # type: ignore[index, operator]
+        owner = commands.get(first, parser)  # type: ignore[union-attr]
         if word.startswith("-"):
-            raise _Refused(_unknown("option", word.partition("=")[0], list(owner._option_string_actions)))
-        raise _Refused(f"unexpected argument {word!r}")
+            raise RefusedError(_unknown("option", word.partition("=")[0], list(owner._option_string_actions)))
+        raise RefusedError(f"unexpected argument {word!r}")
     return options
 
 
@@ -178,7 +178,7 @@ def _compare(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     try:
         results = lab.compare(settings, progress.progress_for(quiet=options.quiet))
-    except (trial.Diverged, partners.BoundExceeded) as failure:
+    except (trial.DivergenceError, partners.BoundExceededError) as failure:
         print(f"minigrad: {failure}; nothing was written", file=sys.stderr)
         return 1
     seconds = time.perf_counter() - started

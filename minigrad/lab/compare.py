@@ -72,13 +72,13 @@ class Results:
 def compare(settings: Settings, progress: Progress | None = None) -> Results:
     """Train every entry that `settings` name, one after the other, from the same weights on the same batches.
 
-    Raises ImportError or RuntimeError where the data set or the back end is not to be had, BoundExceeded and Diverged
-    as `train` does.
+    Raises ImportError or RuntimeError where the data set or the back end is not to be had, BoundExceededError and
+    DivergenceError as `train` does.
     """
     progress = progress or Silent()
     with backend.use_backend(settings.backend):
         split = data.digits(dtype=settings.dtype, flat=settings.model == "mlp")
-        runs = {}
+        runs: dict[str, Run] = {}
         with progress:
             for entry in settings.entries:
                 progress.begin(entry, len(runs) + 1, len(settings.entries), settings.passes)

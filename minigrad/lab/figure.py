@@ -113,6 +113,7 @@ def _norms(axes: Any, runs: list[Run]) -> None:
     for run in runs:
         axes.plot(run.steps, [m.norm for m in run.curve], **_style(run))
 
+
 def _losses(axes: Any, runs: list[Run]) -> None:
     for run in runs:
         axes.plot(run.steps, [m.data_loss for m in run.curve], **_style(run))

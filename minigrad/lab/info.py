@@ -1,5 +1,6 @@
 """What a bug report needs: versions, BLAS, threads, extras and GPUs."""
 
+import importlib
 import importlib.util
 import os
 import platform
@@ -48,9 +49,8 @@ def _threads() -> str:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parts = [f"{available} cores available"]
     if importlib.util.find_spec("threadpoolctl"):
-        import threadpoolctl
-
-        parts += [f"{p['num_threads']} for {p['internal_api']}" for p in threadpoolctl.threadpool_info()]
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+        parts += [f"{pool['num_threads']} for {pool['internal_api']}" for pool in pools]
     parts += [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
     return ", ".join(parts)
 

@@ -1,12 +1,12 @@
-"""The two small networks that are compared, and the digits as each wants them."""
+"""The two small networks that are compared."""
 
 from typing import Any
 
 import numpy as np
 
-from minigrad import data, nn
+from minigrad import nn
 
-__all__ = ["digits", "network"]
+__all__ = ["network"]
 
 
 def network(model: str, seed: int, dtype: Any) -> nn.Module:
@@ -17,7 +17,8 @@ def network(model: str, seed: int, dtype: Any) -> nn.Module:
     """
     rng = np.random.default_rng(seed)
     if model == "mlp":
-        return nn.Sequential(nn.Linear(64, 32, rng=rng, dtype=dtype), nn.ReLU(), nn.Linear(32, 10, rng=rng, dtype=dtype))
+        first, second = nn.Linear(64, 32, rng=rng, dtype=dtype), nn.Linear(32, 10, rng=rng, dtype=dtype)
+        return nn.Sequential(first, nn.ReLU(), second)
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, rng=rng, padding=1, dtype=dtype),
         nn.ReLU(),

@@ -6,6 +6,7 @@ must stay within the rounding bound on every weight, or the run is stopped.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from minigrad.proof.rounding import one_step_bound
 from minigrad.regularization import plain
 from minigrad.rules import hyper_names
 
-__all__ = ["BoundExceeded", "Form", "OneStep", "Point", "flat", "point"]
+__all__ = ["BoundExceededError", "Form", "OneStep", "Point", "flat", "point"]
 
 Arrays = list[Any]
 
 
-class BoundExceeded(ArithmeticError):
+class BoundExceededError(ArithmeticError):
     """Two forms that are one algorithm on paper differ by more than rounding explains."""
 
 
@@ -71,9 +72,10 @@ class Form:
         own = {name: hyper[name] for name in self._names}
         weights, states = [], []
         for w, g, state, regularised in zip(at.weights, gradients, at.state, self.regularised, strict=True):
-            w, *state = self.optimizer.update(w, g, *state, **hyper) if regularised else self._alone(w, g, *state, **own)
-            weights.append(w)
-            states.append(state)
+            update, numbers = (self.optimizer.update, hyper) if regularised else (self._alone, own)
+            weight, *after = update(w, g, *state, **numbers)
+            weights.append(weight)
+            states.append(after)
         return Point(weights, states)
 
 
@@ -108,7 +110,7 @@ class OneStep:
         self.series.append(largest)
         self.weights = max(self.weights, largest)
         if own.state[0]:
-            of_state = flat(sum(own.state, [])).astype(np.float64) - flat(sum(other.state, []))
+            of_state = flat([*chain(*own.state)]).astype(np.float64) - flat([*chain(*other.state)])
             self.state = max(self.state or 0.0, float(np.max(np.abs(of_state))))
             if self._differs_by_l2w:
                 self._observe_buffers(before, of_state)
@@ -143,7 +145,7 @@ class OneStep:
         worst = float(np.max(ratios))
         self.bound_ratio = max(self.bound_ratio or 0.0, worst)
         if not worst <= 1:
-            raise BoundExceeded(
-                f"{self.entry.name} and {self.partner.entry.name} differ by {np.max(np.abs(difference)):.3g} after step "
-                f"{step}, {worst:.3g} times the rounding bound: this is not λ = η/α"
+            raise BoundExceededError(
+                f"{self.entry.name} and {self.partner.entry.name} differ by {np.max(np.abs(difference)):.3g} after "
+                f"step {step}, {worst:.3g} times the rounding bound: this is not λ = η/α"
             )

@@ -68,8 +68,8 @@ def _row(results: Results, run: Run) -> list[str]:
         f"{100 * run.test_accuracy:.1f}",
         _fixed(last.norm, 3),
         f"{100 * run.zeros:.1f}",
-        _small(one and one.weights),
-        _small(one and one.state),
+        _small(one.weights if one else None),
+        _small(one.state if one else None),
         "–" if one is None or one.bound_ratio is None else f"{one.bound_ratio:.2f}",
         _small(results.distances[run.entry.name][-1]) if partner else "–",
         numbers[partner] if partner else "–",
@@ -91,15 +91,16 @@ def notes(results: Results) -> list[str]:
     s = results.settings
     on = "weights, not biases" if s.on == "weights" else "all parameters, biases too"
     lines = [
-        f"{s.model}, {s.dtype}, {results.steps} steps of {s.batch_size} examples, schedule {s.schedule}, seed {s.seed}. "
-        f"Regularised: {on}; by the notes' loop always all.",
+        f"{s.model}, {s.dtype}, {results.steps} steps of {s.batch_size} examples, schedule {s.schedule}, seed {s.seed}."
+        f" Regularised: {on}; by the notes' loop always all.",
         "Data loss and penalty are apart; both at the end, the data loss over the training set. ‖w‖ and zeros: of "
         "weights.",
         "One step: both forms from the same weights, gradient and state, at every step of the run; the largest "
         "difference of a weight, and of the state.",
         "Whole run: ‖θ − θ′‖ / ‖θ₀‖ at the end, over all parameters; θ′ are the partner's, θ₀ the common start.",
     ]
-    ratios = [r.one_step.bound_ratio for r in results.runs.values() if r.one_step and r.one_step.bound_ratio is not None]
+    pairs = [r.one_step for r in results.runs.values() if r.one_step]
+    ratios = [pair.bound_ratio for pair in pairs if pair.bound_ratio is not None]
     if ratios:
         lines.append(
             f"SGD: L2 at λ = η/α and weight decay are one algorithm: at every step and on every weight they differ by "
@@ -108,9 +109,9 @@ def notes(results: Results) -> list[str]:
     ball = results.runs.get("heavy_ball_l2")
     if ball and ball.one_step and ball.one_step.state is not None and ball.one_step.state_off_l2w is not None:
         lines.append(
-            f"Momentum: after one step the weights of L2 at η/α and of decay agree to rounding, but the buffers differ "
-            f"by λw (up to {ball.one_step.state:.1e} here; by λw itself to within {ball.one_step.state_off_l2w:.0e}), so "
-            "the second step differs."
+            f"Momentum: after one step the weights of L2 at η/α and of decay agree to rounding, but the buffers "
+            f"differ by λw (up to {ball.one_step.state:.1e} here; by λw itself to within "
+            f"{ball.one_step.state_off_l2w:.0e}), so the second step differs."
         )
     if "adam" in results.runs:
         lines.append(

@@ -49,9 +49,8 @@ class Settings:
         one_of("dtype", self.dtype, DTYPES)
         one_of("backend", self.backend, BACKENDS)
         one_of("choice of parameters", self.on, ("weights", "all"))
-        for name, value, least in (("epochs", self.epochs, 1), ("batch size", self.batch_size, 1), ("seed", self.seed, 0)):
-            if name == "epochs" and value is None:
-                continue
+        counts = (("epochs", self.passes, 1), ("batch size", self.batch_size, 1), ("seed", self.seed, 0))
+        for name, value, least in counts:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer ≥ {least}, got {value!r}")
         if self.lr is not None and nonnegative("lr", self.lr) == 0:

@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-import minigrad as mg
 from minigrad import backend
 from minigrad.data import Batches, Split
 from minigrad.lab.networks import network
 from minigrad.lab.partners import Form, OneStep, flat, point
 from minigrad.lab.settings import Settings
 from minigrad.lab.variants import ENTRIES, Entry, Numbers, Omega
+from minigrad.ops.losses import cross_entropy
+from minigrad.tensor import no_grad
 
-__all__ = ["Diverged", "Measure", "Run", "train"]
+__all__ = ["DivergenceError", "Measure", "Run", "train"]
 
 SNAPSHOTS = {"mlp": 120, "cnn": 24}
 
 
-class Diverged(ArithmeticError):
+class DivergenceError(ArithmeticError):
     """Training left the finite numbers."""
 
 
@@ -56,8 +57,8 @@ Watch = Callable[[int, Measure], None]
 def train(entry: Entry, settings: Settings, split: Split, watch: Watch) -> Run:
     """Train `entry` as `settings` say; ``watch(epoch, measure)`` is called at the start and after every epoch.
 
-    Raises BoundExceeded where the entry and its partner should be one algorithm and are not, and Diverged where the
-    data loss is no longer finite.
+    Raises BoundExceededError where the entry and its partner should be one algorithm and are not, and DivergenceError
+    where numbers are no longer finite.
     """
     batches = Batches(*split.train, settings.batch_size, seed=settings.seed, classes=split.classes)
     numbers = settings.numbers(entry.family, len(batches))
@@ -88,10 +89,10 @@ def train(entry: Entry, settings: Settings, split: Split, watch: Watch) -> Run:
                 if step % every == 0 or step == total:
                     snapshot(step)
             watch(epoch + 1, run.curve[-1])
-        with mg.no_grad():
+        with no_grad():
             run.penalty = None if omega is None else omega(params).item()
     if run.penalty is not None and not np.isfinite(run.penalty):
-        raise Diverged(_diverged(entry, step))
+        raise DivergenceError(_diverged(entry, step))
     images, labels = (backend.current().asarray(a) for a in split.test)
     run.test_accuracy = _measure(model, params, images, labels).accuracy
     weights = flat([p.data for p in params if p.role == "weight"])
@@ -101,7 +102,7 @@ def train(entry: Entry, settings: Settings, split: Split, watch: Watch) -> Run:
 
 def _finite(measure: Measure, entry: Entry, step: int) -> Measure:
     if not (np.isfinite(measure.data_loss) and np.isfinite(measure.norm)):
-        raise Diverged(_diverged(entry, step))
+        raise DivergenceError(_diverged(entry, step))
     return measure
 
 
@@ -144,14 +145,14 @@ def _step(
     data_gradient = theirs if theirs is not None and partner.omega is None else ours
     after = point(optimizer, params)
     if not all(np.isfinite(flat(arrays)).all() for arrays in (data_gradient, after.weights, other.weights)):
-        raise Diverged(_diverged(run.entry, step + 1))
+        raise DivergenceError(_diverged(run.entry, step + 1))
     run.one_step.observe(step, before, data_gradient, after, other)
 
 
 def _gradients(model: Any, params: list[Any], optimizer: Any, omega: Omega | None, x: Any, y: Any) -> list[Any]:
     """Return copies of the gradients of the data loss, plus `omega` if given; they are left in the parameters too."""
     optimizer.zero_grad()
-    loss = mg.cross_entropy(model(x), y)
+    loss = cross_entropy(model(x), y)
     if omega is not None:
         loss = loss + omega(params)
     loss.backward()
@@ -159,9 +160,9 @@ def _gradients(model: Any, params: list[Any], optimizer: Any, omega: Omega | Non
 
 
 def _measure(model: Any, params: list[Any], images: Any, labels: Any) -> Measure:
-    with mg.no_grad():
+    with no_grad():
         logits = model(images)
-        data_loss = float(mg.cross_entropy(logits, labels).data)
+        data_loss = float(cross_entropy(logits, labels).data)
         accuracy = float((logits.data.argmax(axis=-1) == labels).mean())
     weights = flat([p.data for p in params if p.role == "weight"])
     return Measure(data_loss, accuracy, float(np.linalg.norm(weights.astype(np.float64))))

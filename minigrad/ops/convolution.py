@@ -160,9 +160,7 @@ def avg_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
     return divided(total, _area(size))
 
 
-avg_pool2d.vjp(
-    lambda xp, g, y, x, size, stride: _unstacked(itertools.repeat(divided(g, _area(size))), x, size, stride)
-)
+avg_pool2d.vjp(lambda xp, g, y, x, size, stride: _unstacked(itertools.repeat(divided(g, _area(size))), x, size, stride))
 
 
 def _area(size: Any) -> int:

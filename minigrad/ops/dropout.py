@@ -26,11 +26,8 @@ def _kept(rate: Any) -> Any:
 def dropout(xp: Any, mask: Any, x: Any, rate: Any, key: tuple[int, int], step: int) -> Any:
     """Return x with a random share `rate` of its entries set to 0, the others divided by 1 − rate ("inverted").
 
-    Args:
-        x: any shape.
-        rate: the share of zeros, in [0, 1); ValueError otherwise.
-        key: two 32-bit integers that choose the sequence of masks.
-        step: a 32-bit integer, the place in that sequence. Key, step and an entry's place in x decide its fate.
+    The rate lies in [0, 1); ValueError otherwise. The key, two 32-bit integers, chooses a sequence of masks; the step,
+    a 32-bit integer, is the place in it. Key, step and an entry's place in x decide its fate, and nothing else does.
 
     Source: Srivastava et al., Journal of Machine Learning Research 15 (2014), §10, for the division.
     """

@@ -100,7 +100,9 @@ def _target(logits: Any, labels: Any) -> Any:
 def _checked(labels: Any, logits: Any) -> Any:
     classes, shape = logits.shape[-1], getattr(labels, "shape", ())
     if shape != logits.shape[:-1]:
-        raise ValueError(f"integer labels for logits of shape {logits.shape} have shape {logits.shape[:-1]}, got {shape}")
+        raise ValueError(
+            f"integer labels for logits of shape {logits.shape} have shape {logits.shape[:-1]}, got {shape}"
+        )
     if backend.namespace(labels) is np and np.size(labels):
         for label in (np.min(labels), np.max(labels)):
             if not 0 <= label < classes:
@@ -117,7 +119,7 @@ def binary_cross_entropy_with_logits(xp: Any, logits: Any, targets: Any) -> Any:
     """
     _same_shape(logits, targets, "targets", "logits")
     positive = run(xp, relu, logits)
-    loss = positive - logits * targets + xp.log1p(xp.exp(logits - 2 * positive))
+    loss = positive - logits * targets + xp.log1p(xp.exp(logits - positive - positive))
     return run(xp, mean, loss)
 
 

@@ -19,8 +19,9 @@ def _normalised(xp: Any, x: Any, axis: Any, eps: float) -> tuple[Any, Any]:
     return d * inverse, inverse
 
 
-def _back(xp: Any, g: Any, z: Any, inverse: Any, axis: Any) -> Any:
+def _back(xp: Any, g: Any, saved: Any, axis: Any) -> Any:
     """Return the gradient by x from the gradient by z = (x − mean) / std: less its part along 1, less that along z."""
+    z, inverse = saved
     along = run(xp, mean, g * z, axis=axis, keepdims=True)
     return inverse * (g - run(xp, mean, g, axis=axis, keepdims=True) - z * along)
 
@@ -53,7 +54,7 @@ def batch_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 batch_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, *saved, _batch(x)), x),
+    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, _batch(x)), x),
     lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
     lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
 )
@@ -76,7 +77,7 @@ def layer_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 layer_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, *saved, -1), x),
+    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, -1), x),
     lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
     lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
 )

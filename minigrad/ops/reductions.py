@@ -74,8 +74,9 @@ def var(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 var.vjp(
-    lambda xp, g, y, x, axis, keepdims: _deviation(xp, x, axis)
-    * spread(xp, divided(2 * g, count(x, axis)), x, axis, keepdims)
+    lambda xp, g, y, x, axis, keepdims: (
+        _deviation(xp, x, axis) * spread(xp, divided(2 * g, count(x, axis)), x, axis, keepdims)
+    )
 )
 
 # --- the largest and the smallest -------------------------------------------------------------------------------------
@@ -104,8 +105,8 @@ min.vjp(lambda xp, g, y, x, axis, keepdims: _shared(xp, g, y, x, axis, keepdims)
 
 
 def _shared(xp: Any, g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """Divide `g` equally between the entries of `x` that are `y`; a NaN is one of them."""
-    won = ((x == kept(xp, y, axis, keepdims)) | (x != x)).astype(x.dtype)  # noqa: PLR0124 -- NaN differs from itself
+    """Divide `g` equally between the entries of `x` that are `y`; NaN, which differs from itself, is one of them."""
+    won = ((x == kept(xp, y, axis, keepdims)) | (x != x)).astype(x.dtype)
     return kept(xp, g, axis, keepdims) * won / xp.sum(won, axis=axis, keepdims=True)
 
 
@@ -128,6 +129,11 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
         return x - xp.where(xp.isfinite(top), top, 0), top
 
 
+@np.errstate(over="ignore")
+def _exp_below(xp: Any, x: Any, y: Any) -> Any:
+    return xp.exp(x - y)
+
+
 @op()
 def logsumexp(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return log Σ eˣ along `axis`, without overflow for any x; −∞ where every x is −∞, and the gradient is then 0."""
@@ -138,11 +144,7 @@ def logsumexp(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 logsumexp.vjp(
-    lambda xp, g, y, x, axis, keepdims: kept(xp, g, axis, keepdims)
-    * _exp_below(xp, x, kept(xp, xp.where(y == -math.inf, 0, y), axis, keepdims))
+    lambda xp, g, y, x, axis, keepdims: (
+        kept(xp, g, axis, keepdims) * _exp_below(xp, x, kept(xp, xp.where(y == -math.inf, 0, y), axis, keepdims))
+    )
 )
-
-
-@np.errstate(over="ignore")
-def _exp_below(xp: Any, x: Any, y: Any) -> Any:
-    return xp.exp(x - y)

@@ -64,7 +64,7 @@ class SGD(Optimizer):
         super().__init__(params, rule, lr, {"momentum": momentum}, **options)
 
 
-class SGDW(SGD):
+class SGDW(Optimizer):
     """SGD with momentum and decoupled weight decay: m ← β m + lr_t g, w ← (1 − η_t) w − m.
 
     The paper's Algorithm 1, with the learning rate inside the buffer and, by default, η_t = s_t · decay. PyTorch's,
@@ -78,7 +78,7 @@ class SGDW(SGD):
 
     def __init__(self, params: Params, lr: Scheduled, *, momentum: Scheduled = 0.9, **options: Unpack[Options]):
         self._decay_alone(options)
-        super().__init__(params, lr, momentum=momentum, momentum_form="inside", **options)
+        super().__init__(params, rules.heavy_ball_inside, lr, {"momentum": scheduled("momentum", momentum)}, **options)
 
 
 class Adam(Optimizer):

@@ -106,6 +106,7 @@ def test_weight_decay_is_translated_for_a_scheduled_lr_and_refused_for_words():
         (lambda: optim.AdamW(PARAM, regularizer=L2(0.1), at="gradient"), "AdamW has no argument 'regularizer'"),
         (lambda: optim.SGDW(PARAM, lr=0.1, l2=0.1), "Use SGD, which has l2="),
         (lambda: optim.SGDW(PARAM, lr=0.1, nesterov=True), "SGDW has no argument 'nesterov'"),
+        (lambda: optim.SGDW(PARAM, lr=0.1, momentum_form="outside"), "SGDW has no argument 'momentum_form'"),
     ],
 )
 def test_unknown_keywords_are_type_errors(make, message):

@@ -1,0 +1,95 @@
+import io
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from minigrad.lab import ENTRIES, Settings, compare
+from minigrad.lab.figure import STYLES, render
+from minigrad.lab.output import check_directory, write_all
+from minigrad.lab.progress import Bars, Lines, Silent, progress_for
+from minigrad.lab.report import WIDTH, print_report
+
+
+@pytest.fixture(scope="module")
+def results():
+    return compare(Settings(epochs=1, batch_size=256))
+
+
+def test_the_table_has_a_row_for_every_entry_and_cuts_nothing(results):
+    file = io.StringIO()
+    print_report(results, file)
+    text = file.getvalue()
+    assert "…" not in text
+    assert all(len(line) <= WIDTH for line in text.splitlines())
+    for entry in ENTRIES:
+        assert entry.label in text
+    assert "buffers differ by λw" in " ".join(text.split())
+    assert "of the derived rounding bound" in " ".join(text.split())
+
+
+def test_the_figure_is_the_same_bytes_for_the_same_results_and_an_svg_without_a_date(results):
+    files = render(results)
+    assert files == render(results)
+    assert set(files) == {"compare.png", "compare.svg"}
+    assert files["compare.png"].startswith(b"\x89PNG")
+    ElementTree.fromstring(files["compare.svg"])
+    assert b"<dc:date>" not in files["compare.svg"]
+
+
+def test_no_two_lines_of_a_family_look_alike_in_colour_or_in_grey():
+    prefixes = {"sgd": "sgd", "momentum": "heavy_ball", "adam": "adam"}
+    for family, prefix in prefixes.items():
+        kinds = [e.name.removeprefix(prefix).lstrip("_") or "none" for e in ENTRIES if e.family == family]
+        assert len({STYLES[k][0] for k in kinds}) == len(kinds)
+        assert len({(str(STYLES[k][1]), STYLES[k][2]) for k in kinds}) == len(kinds)
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(TypeError):
+        write_all(tmp_path, {"a": b"new", "b": "not bytes"})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old"}
+    written = write_all(tmp_path / "deep" / "er", {"a": b"new", "b": b"too"})
+    assert [p.read_bytes() for p in written] == [b"new", b"too"]
+    assert sorted(p.name for p in (tmp_path / "deep" / "er").iterdir()) == ["a", "b"]
+
+
+def test_a_directory_is_checked_without_leaving_a_trace(tmp_path):
+    check_directory(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="not a directory"):
+        check_directory(tmp_path / "file")
+    with pytest.raises(OSError, match="cannot write in"):
+        check_directory(tmp_path / "file" / "below")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_live_in_a_terminal_plain_lines_elsewhere_and_nothing_when_quiet():
+    assert isinstance(progress_for(Terminal()), Bars)
+    assert isinstance(progress_for(io.StringIO()), Lines)
+    assert isinstance(progress_for(Terminal(), quiet=True), Silent)
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_progress_shows_epoch_loss_accuracy_and_norm(kind):
+    file = kind()
+    compare(Settings(optimizer="momentum", epochs=2, batch_size=512), progress_for(file))
+    text = file.getvalue()
+    for word in ("2/2", "loss", "acc", "‖w‖", "weight decay (SGDW)"):
+        assert word in text
+    if kind is io.StringIO:
+        assert "\x1b" not in text
+        assert "\r" not in text
+        assert len(text.splitlines()) == 3
+
+
+def test_a_plain_line_appears_when_the_last_is_long_ago(monkeypatch):
+    monkeypatch.setattr(Lines, "interval", 0.0)
+    file = io.StringIO()
+    compare(Settings(optimizer="momentum", epochs=2, batch_size=512), Lines(file))
+    assert len(file.getvalue().splitlines()) == 9
