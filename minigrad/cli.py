@@ -166,7 +166,7 @@ def _unknown(what: str, word: str, known: list[str]) -> str:
 def _compare(options: argparse.Namespace) -> int:
     from minigrad import backend, lab
     from minigrad.extras import need
-    from minigrad.lab import figure, output, partners, progress, report, trial
+    from minigrad.lab import figure, output, partners, progress, report
 
     with _refusing():
         settings = lab.Settings(**{field.name: getattr(options, field.name) for field in fields(lab.Settings)})
@@ -178,7 +178,7 @@ def _compare(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     try:
         results = lab.compare(settings, progress.progress_for(quiet=options.quiet))
-    except (trial.DivergenceError, partners.BoundExceededError) as failure:
+    except (partners.DivergenceError, partners.BoundExceededError) as failure:
         print(f"minigrad: {failure}; nothing was written", file=sys.stderr)
         return 1
     seconds = time.perf_counter() - started

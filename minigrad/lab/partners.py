@@ -17,13 +17,17 @@ from minigrad.proof.rounding import one_step_bound
 from minigrad.regularization import plain
 from minigrad.rules import hyper_names
 
-__all__ = ["BoundExceededError", "Form", "OneStep", "Point", "flat", "point"]
+__all__ = ["BoundExceededError", "DivergenceError", "Form", "OneStep", "Point", "flat", "point"]
 
 Arrays = list[Any]
 
 
 class BoundExceededError(ArithmeticError):
     """Two forms that are one algorithm on paper differ by more than rounding explains."""
+
+
+class DivergenceError(ArithmeticError):
+    """Training left the finite numbers."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,10 @@ class OneStep:
             chosen = np.repeat(self.partner.regularised, [w.size for w in before.weights])
             w, g = flat(before.weights)[chosen], flat(gradient)[chosen]
             l2 = None if self.numbers.schedule is None else self.numbers.l2
-            bound[chosen] = one_step_bound(w, g, hyper["lr"], s * self.numbers.decay, l2=l2)
+            try:
+                bound[chosen] = one_step_bound(w, g, hyper["lr"], s * self.numbers.decay, l2=l2)
+            except (ValueError, OverflowError) as error:  # w and g are finite, but the step may not be
+                raise DivergenceError(f"{self.entry.name} diverged at step {step}: {error}") from error
         ratios = np.divide(np.abs(difference), bound, out=np.where(difference == 0, 0.0, np.inf), where=bound > 0)
         worst = float(np.max(ratios))
         self.bound_ratio = max(self.bound_ratio or 0.0, worst)

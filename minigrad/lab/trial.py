@@ -9,19 +9,15 @@ import numpy as np
 from minigrad import backend
 from minigrad.data import Batches, Split
 from minigrad.lab.networks import network
-from minigrad.lab.partners import Form, OneStep, flat, point
+from minigrad.lab.partners import DivergenceError, Form, OneStep, flat, point
 from minigrad.lab.settings import Settings
 from minigrad.lab.variants import ENTRIES, Entry, Numbers, Omega
 from minigrad.ops.losses import cross_entropy
 from minigrad.tensor import no_grad
 
-__all__ = ["DivergenceError", "Measure", "Run", "train"]
+__all__ = ["Measure", "Run", "train"]
 
 SNAPSHOTS = {"mlp": 120, "cnn": 24}
-
-
-class DivergenceError(ArithmeticError):
-    """Training left the finite numbers."""
 
 
 @dataclass(frozen=True)

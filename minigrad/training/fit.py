@@ -87,10 +87,13 @@ def fit(
         progress: a live bar in a terminal and plain lines without one; False for silence; or a reporter of one's own.
         label: shown before the progress.
 
+    Warns (UserWarning) where the time scale of weight decay, 1/η steps, is shorter than an epoch.
+
     Raises ValueError if `epochs` are complete already, and whatever model, loss and callbacks raise. The modes of the
     model are afterwards what they were.
     """
     _check(batches, epochs, log_every)
+    optimizer.describe(steps_per_epoch=len(batches))  # warns of a decay that forgets within an epoch
     calls = [callbacks] if callable(callbacks) else list(callbacks)
     params = list(optimizer.params)
     weights = [p for p in params if is_weight(p)] or params

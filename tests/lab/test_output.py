@@ -1,5 +1,5 @@
 import io
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 

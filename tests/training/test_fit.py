@@ -312,3 +312,8 @@ def test_a_failing_step_closes_the_progress():
     with pytest.raises(KeyboardInterrupt):
         quiet(*run(), progress=shown, callbacks=fail)
     assert shown.closed
+
+
+def test_a_decay_that_forgets_within_an_epoch_is_warned_of():
+    with pytest.warns(UserWarning, match="epoch"):
+        quiet(*run(lambda p: SGD(p, lr=0.1, decay=0.5)), epochs=1)
