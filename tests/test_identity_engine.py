@@ -1,6 +1,7 @@
 """λ = η/α from end to end: ``backward()``, the flat buffers and the optimizers, through all three doors."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
         count[0] += 1
         sizes = data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
         initial = []
-        for i, o in zip(sizes, sizes[1:], strict=False):
+        for i, o in pairwise(sizes):
             initial.append((data.draw(arrays(dtype, (i, o), 2.0**-2, 1)), "weight"))
             initial.append((data.draw(arrays(dtype, (o,), 2.0**-2, 1)), "bias"))
         rows = data.draw(st.integers(1, 3))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend, data
+from minigrad.extras import need
 from minigrad.lab.progress import Progress, Silent
 from minigrad.lab.settings import Settings
 from minigrad.lab.trial import Run, train
@@ -72,11 +73,15 @@ class Results:
 def compare(settings: Settings, progress: Progress | None = None) -> Results:
     """Train every entry that `settings` name, one after the other, from the same weights on the same batches.
 
+    BLAS is held to one thread meanwhile: matrices this small gain nothing from more, lose several times over where the
+    cores are shared, and the results should not depend on how many there are.
+
     Raises ImportError or RuntimeError where the data set or the back end is not to be had, BoundExceededError and
     DivergenceError as `train` does.
     """
     progress = progress or Silent()
-    with backend.use_backend(settings.backend):
+    one_thread = need("threadpoolctl", "lab").threadpool_limits(1, user_api="blas")  # scikit-learn brings it
+    with one_thread, backend.use_backend(settings.backend):
         split = data.digits(dtype=settings.dtype, flat=settings.model == "mlp")
         runs: dict[str, Run] = {}
         with progress:

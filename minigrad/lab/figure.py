@@ -5,6 +5,7 @@ in grey. Where variants coincide, the wide line lies under the narrow ones, so t
 """
 
 import io
+import textwrap
 from typing import Any
 
 from minigrad.extras import need
@@ -22,12 +23,12 @@ ORANGE, SKY, GREEN, BLUE, RED, PURPLE, BLACK = (
 STYLES: dict[str, tuple[str, Any, float, int]] = {
     "none": (BLACK, (0, (1, 1.3)), 1.3, 6),
     "loss_l2": (SKY, "-", 4.2, 2),
-    "l2": (ORANGE, (0, (4.5, 2.2)), 2.2, 3),
+    "l2": (RED, (0, (4.5, 2.2)), 2.2, 3),
     "decay": (BLUE, "-", 1.0, 4),
-    "notes": (RED, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
+    "notes": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
     "loss_l1": (GREEN, "-", 2.4, 3),
-    "prox_l1": (PURPLE, (0, (2.6, 1.2)), 1.5, 5),
-    "l2_stationary": (RED, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
+    "prox_l1": (ORANGE, (0, (2.6, 1.6)), 1.3, 5),
+    "l2_stationary": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
 }
 PREFIXES = {"sgd": "sgd", "momentum": "heavy_ball", "adam": "adam"}
 
@@ -99,7 +100,8 @@ def draw(results: Results) -> Any:
         grid[row][0].set_ylabel(label)
     grid[0][0].set_ylim(bottom=0)
     grid[2][0].set_ylim(top=4)
-    figure.supxlabel(PARTNERS if "sgd" in families else PARTNERS_WITHOUT_SGD, x=0.01, ha="left", fontsize=7)
+    partners = PARTNERS if "sgd" in families else PARTNERS_WITHOUT_SGD
+    figure.supxlabel(textwrap.fill(partners, 130 if len(families) > 1 else 74), x=0.01, ha="left", fontsize=7)
     return figure
 
 

@@ -6,7 +6,6 @@ vector–Jacobian products are written when gradients are themselves to be diffe
 
 from minigrad.ops import (
     convolution,
-    dropout,  # noqa: F401
     elementwise,
     linalg,
     losses,
@@ -16,7 +15,7 @@ from minigrad.ops import (
 )
 from minigrad.ops import methods as _methods  # noqa: F401  -- gives Tensor its operators
 from minigrad.ops.convolution import *  # noqa: F403
-from minigrad.ops.dropout import *  # noqa: F403
+from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import *  # noqa: F403
 from minigrad.ops.linalg import *  # noqa: F403
 from minigrad.ops.losses import *  # noqa: F403

@@ -189,8 +189,8 @@ tanh.vjp(lambda xp, g, y, x: g * (1 - y * y))
 @op(reads=())
 def sigmoid(xp: Any, x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ), computed without overflow for any x."""
-    small = xp.exp(-_magnitude(xp, x))
-    return xp.where(x.real < 0, small, 1) / (1 + small)
+    small = xp.exp(_minus_magnitude(xp, x))
+    return xp.where(x.real <= 0, small, 1) / (1 + small)
 
 
 sigmoid.vjp(lambda xp, g, y, x: g * y * (1 - y))
@@ -199,7 +199,7 @@ sigmoid.vjp(lambda xp, g, y, x: g * y * (1 - y))
 @op(reads=())
 def softplus(xp: Any, x: Any) -> Any:
     """Return log(1 + eˣ), computed without overflow for any x; −softplus(−x) is the log of `sigmoid`."""
-    return _positive(xp, x) + xp.log1p(xp.exp(-_magnitude(xp, x)))
+    return _positive(xp, x) + xp.log1p(xp.exp(_minus_magnitude(xp, x)))
 
 
 softplus.vjp(lambda xp, g, y, x: -g * xp.expm1(-y))
@@ -325,6 +325,11 @@ def _complex(*operands: Any) -> bool:
 
 def _magnitude(xp: Any, x: Any) -> Any:
     return x * xp.sign(x.real) if _complex(x) else xp.abs(x)
+
+
+def _minus_magnitude(xp: Any, x: Any) -> Any:
+    """−|x| in a form that a complex step through 0 follows to the left: these functions have no kink there."""
+    return x - 2 * _positive(xp, x) if _complex(x) else -xp.abs(x)
 
 
 def _positive(xp: Any, x: Any) -> Any:

@@ -202,7 +202,9 @@ reduction(mg.logsumexp, lambda t, x, axis, k: t.logsumexp(x, axis, k))
 def _(s: Source) -> Call:
     shape = s.shape()
     new = s.one_of((-1,), (1, *shape[::-1]), -1)
-    return Call(lambda x: mg.reshape(x, new), (s.normal(*shape),), lambda t, x: t.reshape(x, np.atleast_1d(new).tolist()))
+    return Call(
+        lambda x: mg.reshape(x, new), (s.normal(*shape),), lambda t, x: t.reshape(x, np.atleast_1d(new).tolist())
+    )
 
 
 @case(mg.transpose)
@@ -430,7 +432,8 @@ def _(s: Source) -> Call:
         lambda x, w, b=None: mg.conv2d(x, w, b, stride=stride, padding=padding),
         operands,
         lambda t, x, w, b=None: last(
-            t, t.nn.functional.conv2d(first(t, x), w.permute(3, 2, 0, 1), b, stride=stride, padding=padding)
+            t,
+            t.nn.functional.conv2d(first(t, x), w.permute(3, 2, 0, 1).contiguous(), b, stride=stride, padding=padding),
         ),
     )
 

@@ -1,7 +1,5 @@
 """Every operation's derivatives, against the complex step; and that this check catches every wrong one."""
 
-import contextlib
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,21 +79,25 @@ def perturbed(operation, i):
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.flat], ids=str)
 def test_every_perturbed_vjp_is_caught(case, monkeypatch):
+    wanted = set()
     caught = set()
-    for seed in SEEDS:
+    for seed in range(12):
         call = case.make(Source(seed))
-        for i, x in enumerate(call.operands):
-            if x.dtype.kind != "f":
+        xs = leaves(call.operands)
+        there = iter(gradients(call.f(*xs), xs))
+        for i, x in enumerate(xs):
+            if not x.requires_grad:
                 continue
-            if case.name == "power of a number" and np.array_equal(call.f(x).data, np.ones_like(x)):
-                continue  # x⁰ has no gradient
+            wanted.add(i)
+            g = next(there)
+            if g is None or np.max(np.abs(g)) < 1e-9:  # the loser of a maximum, softmax of one class, x⁰
+                continue
             with monkeypatch.context() as patch:
                 patch.setattr(case.operation, "vjps", perturbed(case.operation, i))
-                with contextlib.suppress(StopIteration), pytest.raises(GradientError, match="order 1"):
+                with pytest.raises(GradientError, match=f"order 1, argument {i}"):
                     mg.gradcheck(call.f, *call.operands, order=1)
-            mg.gradcheck(call.f, *call.operands, order=1)
             caught.add(i)
-    assert caught
+    assert caught == wanted
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.single], ids=str)

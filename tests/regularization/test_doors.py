@@ -50,7 +50,7 @@ def test_weight_decay_may_shrink_in_another_way(w, g, lr, decay):
 def test_nothing_is_written_in_place():
     for one in VARIANTS.values():
         arrays = [np.full(3, 0.5) for _ in range(2 + len(state_names(one.rule)))]
-        one.step(*arrays, **{name: 0.25 for name in one.hyper})
+        one.step(*arrays, **dict.fromkeys(one.hyper, 0.25))
         assert all(np.all(a == 0.5) for a in arrays)
 
 
