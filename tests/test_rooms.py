@@ -77,7 +77,7 @@ def test_only_the_backend_imports_cupy():
     assert {room_of(f) for f in FILES if list(names_cupy(f))} <= {"backend"}
 
 
-EXACT = [f for f in FILES if room_of(f) in ("rules", "ops") or f.name == "penalties.py" or f.name == "doors.py"]
+EXACT = [f for f in FILES if room_of(f) in ("rules", "ops") or f.name in ("penalties.py", "doors.py")]
 
 
 @pytest.mark.parametrize("file", EXACT, ids=lambda f: f.name)

@@ -219,9 +219,9 @@ def gelu(xp: Any, h: Any, x: Any) -> Any:
 
 
 gelu.vjp(
-    lambda xp, g, y, h, x: g
-    * (1 + h + x * (1 - h * h) * (math.sqrt(2 / math.pi) * (1 + 3 * 44715 / 1000000 * x * x)))
-    / 2
+    lambda xp, g, y, h, x: (
+        g * (1 + h + x * (1 - h * h) * (math.sqrt(2 / math.pi) * (1 + 3 * 44715 / 1000000 * x * x))) / 2
+    )
 )
 
 # --- functions with kinks ---------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Hyperparameters at the door of the library: what is a number, and which numbers are refused."""
 
 import math
-import sys
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -20,7 +19,11 @@ def as_number(name: str, value: Any) -> Any:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    if isinstance(value, int) and abs(value) > sys.float_info.max or not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer beyond the floats
+        finite = False
+    if not finite:
         raise ValueError(f"{name} must be finite, got {value!r}")
     return value
 
