@@ -120,7 +120,7 @@ def _add_compare(commands: Any) -> None:
     add("--epochs", type=int, metavar="N", help=f"passes over the training set (default: {epochs})")
     add("--batch-size", type=int, default=32, metavar="N", help="examples per step (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="of the weights and of the order of examples (default: 0)")
-    add("--dtype", default="float32", metavar="NAME", help="float32 (default) or float64")
+    add("--dtype", default="float64", metavar="NAME", help="float64 (default) or float32")
     add("--backend", default="numpy", metavar="NAME", help="numpy (default), or cupy for a CUDA GPU")
     out = Path("minigrad-compare")
     add("--out", type=Path, default=out, metavar="DIR", help="where the files go (default: %(default)s)")

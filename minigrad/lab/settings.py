@@ -38,7 +38,7 @@ class Settings:
     epochs: int | None = None
     batch_size: int = 32
     seed: int = 0
-    dtype: str = "float32"
+    dtype: str = "float64"
     backend: str = "numpy"
     on: str = "weights"
 

@@ -230,7 +230,7 @@ class _Step:
 
     def underflow_coupled(self, given: bool) -> Any:
         """Return what the products of door 2 may add when they, or its coefficients, are below the normal numbers."""
-        lost = self.smallest * (1 + np.where(self.k * self.w < 2 * self.tiny, math.ceil(self.lr), 0))
+        lost = self.smallest * (1 + np.where(self.k * self.w < 2 * self.tiny, np.ceil(self.lr), 0))
         if not given and 0 < self.k < 2 * self.tiny:
             lost = lost + self.smallest * np.ceil(self.lr * self.w)
         if not given and self.lr < 2 * self.tiny and self.dtype != np.float64:
