@@ -76,7 +76,7 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
 
 def test_a_failed_comparison_writes_nothing_and_ends_with_code_1(tmp_path, capsys, monkeypatch):
     arguments = ["compare", "--optimizer", "sgd", "--epochs", "1", "--quiet", "--out", str(tmp_path)]
-    assert main([*arguments, "--lr", "1e30"]) == 1
+    assert main([*arguments, "--lr", "1e30", "--dtype", "float32"]) == 1
     assert "diverged" in capsys.readouterr().err
     monkeypatch.setattr(L2, "gradient", staticmethod(lambda w, *, l2: 3 * l2 * w))
     assert main(arguments) == 1

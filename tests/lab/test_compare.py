@@ -203,9 +203,9 @@ def test_the_penalty_is_apart_from_the_data_loss(sgd):
 
 def test_divergence_is_named_and_nothing_is_returned():
     with pytest.raises(DivergenceError, match="adam_l2 diverged: .* choose a smaller learning rate"):
-        trained("adam_l2", lr=1e35)
+        trained("adam_l2", lr=1e35, dtype="float32")
     with pytest.raises(DivergenceError, match="sgd_l2 diverged"):
-        trained("sgd_l2", lr=1e30)
+        trained("sgd_l2", lr=1e30, dtype="float32")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_divergence_is_named_and_nothing_is_returned():
         ({"lr": float("nan")}, "lr must be finite"),
         ({"decay": 1.0}, "decay must be < 1"),
         ({"decay": -0.1}, "decay must be ≥ 0"),
-        ({"lr": 1e-45, "decay": 0.5}, "beyond float32"),
+        ({"lr": 1e-45, "decay": 0.5, "dtype": "float32"}, "beyond float32"),
     ],
 )
 def test_settings_that_cannot_be_trained_with_are_refused(options, message):
