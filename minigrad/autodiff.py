@@ -148,10 +148,10 @@ def _inputs_first(root: Node) -> list[Node]:
     return order
 
 
-def _written(node: Node) -> Any:
+def _written(node: Node) -> str:
+    """Return the shape of the operand that was written; of those that may have been, where there are several."""
     read = [node._inputs[i] for i in node._op.read(node._inputs)]
-    shapes = [p.data.shape for p in read if isinstance(p, Node) and p._version[0]]
-    return shapes[0] if len(shapes) == 1 else " or ".join(map(str, shapes))
+    return " or ".join(dict.fromkeys(str(p.data.shape) for p in read if isinstance(p, Node) and p._version[0]))
 
 
 def _reach(order: list[Node], targets: set[Node]) -> set[Node]:
@@ -163,14 +163,11 @@ def _reach(order: list[Node], targets: set[Node]) -> set[Node]:
     return reach
 
 
-def foreign_leaves(root: Node, leaves: Iterable[Node]) -> bool:
-    """Return whether `root` was made of anything that requires gradients besides `leaves`, or from behind them."""
-    own = set(leaves)
-    return any(
-        isinstance(p, Node) and p.requires_grad and p._op is None and p not in own
-        for node in _inputs_first(root)
-        for p in node._inputs
-    )
+def foreign_leaves(root: Node, own: Iterable[Node]) -> set[Node]:
+    """Return the leaves that require gradients and that `root` was made of, without those in `own`."""
+    nodes = _inputs_first(root)
+    leaves = {p for node in nodes for p in node._inputs if isinstance(p, Node) and p.requires_grad and p._op is None}
+    return leaves - set(own)
 
 
 def _seed(root: Node, gradient: Any) -> Any:

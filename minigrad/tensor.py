@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,9 @@ class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.
     def __exit__(self, *_: object) -> None:
         _recording.reset(self._tokens.pop())
 
+    def _recreate_cm(self) -> no_grad:
+        return type(self)()  # as a decorator, one for each call: calls in two threads share nothing
+
 
 class enable_grad(no_grad):  # noqa: N801
     """The opposite of `no_grad`: transforms differentiate wherever they are called."""
@@ -49,7 +52,7 @@ class Tensor(Node):
         data: the array, NumPy's or CuPy's. A write into it behind minigrad's back (``t.data[...] = 0``) is not
             noticed by a graph that still needs the old value.
         grad: a plain array of the tensor's shape and dtype, or None. Only tensors made by the user (leaves)
-            receive one, and `backward` adds to it.
+            receive one, and `backward` adds to it. (A parameter's lies in its optimizer's buffer: copy it to keep it.)
         requires_grad: whether operations on this tensor are recorded.
 
     A result of operations is a value: it cannot be written. A tensor made by `tensor` can (``t[0] = 1``, ``t += 1``);
@@ -62,6 +65,8 @@ class Tensor(Node):
     __array_ufunc__ = None
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+        if isinstance(data, list | tuple) and any(isinstance(x, Tensor) for x in data):
+            raise TypeError("a tensor is not made of tensors, since that would lose their graphs; mg.stack joins them")
         data = data.data if isinstance(data, Tensor) else data
         xp = backend.namespace(data)  # an array that is on a GPU stays there
         self.data = (backend.current() if xp is np else xp).array(data, dtype=dtype)
@@ -104,6 +109,9 @@ class Tensor(Node):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))  # len refuses a tensor without axes
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -163,7 +171,7 @@ class Tensor(Node):
                 "the result of an operation is a value and cannot be written; make a tensor of your own first: "
                 "mg.tensor(x)"
             )
-        self._write(value, lambda array: self.data.__setitem__(index, array))
+        self._write(value, lambda array: self.data.__setitem__(plain_index(index), array))
 
     def _in_place(self, other: Any, into: Callable[[Any], Any]) -> Tensor:
         if self._inputs is not None or self._op is not None:
@@ -229,6 +237,14 @@ class Tensor(Node):
         def sqrt(self) -> Tensor: ...
         def sign(self) -> Tensor: ...
         def maximum(self, other: Any) -> Tensor: ...
+
+
+def plain_index(index: Any) -> Any:
+    """Return an index with copies of its arrays, and of what its tensors hold: later writes do not reach it."""
+    if isinstance(index, tuple):
+        return tuple(map(plain_index, index))
+    index = index.data if isinstance(index, Tensor) else index
+    return index.copy() if isinstance(index, list) or getattr(index, "ndim", 0) > 0 else index
 
 
 def result(array: Any, version: list[int] = NEVER_WRITTEN) -> Tensor:

@@ -1,7 +1,9 @@
 """Functions of functions: grad, value_and_grad, jacobian, hvp.
 
 Each maps arrays to arrays and tensors to tensors. A tensor that requires gradients stays connected through the
-transform, so transforms nest: ``mg.grad(lambda x: mg.grad(f)(x).sum())``.
+transform, so transforms nest: ``mg.grad(lambda x: mg.grad(f)(x).sum())``. Where an outer transform's variable enters
+an inner one by the back door, as in ``mg.grad(lambda a: mg.grad(lambda x: x * x * a)(3.0))``, the inner gradient is a
+tensor whatever the argument was, since only so can it be differentiated.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any
 
 from minigrad import backend, ops
 from minigrad.autodiff import backpropagate, foreign_leaves
-from minigrad.tensor import Tensor, enable_grad, result
+from minigrad.tensor import Tensor, enable_grad, recording, result
 
 __all__ = ["grad", "hvp", "jacobian", "pullback", "value_and_grad"]
 
@@ -32,7 +34,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         if y.data.size != 1:
             raise ValueError(f"grad needs a function whose value is a single number, got shape {y.shape}; see jacobian")
         gradients = pull(backend.namespace(y).ones_like(y.data))
-        tensors = any(isinstance(x, Tensor) for x in args)
+        tensors = y.requires_grad or any(isinstance(x, Tensor) for x in args)
         return (y if tensors else y.data), gradients
 
     return transformed
@@ -69,21 +71,28 @@ def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pullback(f: Callable[..., Any], argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> tuple[Tensor, Any]:
-    """Return f's value as a tensor, and the function that takes a gradient by it to gradients by the arguments."""
-    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
-    for i in wanted:
-        if not -len(args) <= i < len(args):
-            raise ValueError(f"argnums names argument {i}, but the function was called with {len(args)}")
+    """Return f's value, a tensor, and the function that takes a gradient by it to gradients by the arguments.
+
+    Both are recorded only where an outer transform, or `backward`, differentiates them in turn.
+    """
+    wanted = _positions(argnums, len(args))
     given = [args[i] for i in wanted]
+    differentiated = recording()  # whether anybody may differentiate what comes out
     with enable_grad():
-        leaves = [_alias(x) for x in given]
+        leaves = [x * 1 if differentiated and _requires_grad(x) else Variable(x) for x in given]
         called = list(args)
         for i, leaf in zip(wanted, leaves, strict=True):
             called[i] = leaf
         y = f(*called)
-    y = y if isinstance(y, Tensor) else result(backend.namespace(y).asarray(y))
-    # Where somebody differentiates what this was made of, the gradients stay connected to it.
-    connected = any(isinstance(x, Tensor) for x in args) and foreign_leaves(y, leaves)
+    for leaf in leaves:
+        if isinstance(leaf, Variable):
+            leaf.active = False
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"the function must return a tensor, got {type(y).__name__}: what .item(), .data or .numpy() give is cut "
+            "off from the graph"
+        )
+    connected = differentiated and _connected(y, leaves, any(isinstance(x, Tensor) for x in args))
 
     def pull(g: Any) -> Any:
         if not y.requires_grad:
@@ -93,24 +102,53 @@ def pullback(f: Callable[..., Any], argnums: int | tuple[int, ...], args: tuple[
                 found = backpropagate(y, result(g), retain=True, targets=leaves, ops=ops)
         else:
             found = backpropagate(y, g, retain=True, targets=leaves)
-        gradients = tuple(_like(x, found.get(leaf), leaf) for x, leaf in zip(given, leaves, strict=True))
+        gradients = tuple(_like(x, found.get(leaf), leaf, connected) for x, leaf in zip(given, leaves, strict=True))
         return gradients if isinstance(argnums, tuple) else gradients[0]
 
-    return y, pull
+    return y if connected else y.detach(), pull
 
 
-def _alias(x: Any) -> Tensor:
-    """Return a tensor to differentiate by: the same value, and connected to x where x is differentiated itself."""
-    return x * 1 if isinstance(x, Tensor) and x.requires_grad else Tensor(x, requires_grad=True)
+class Variable(Tensor):
+    """The leaf by which a transform differentiates; active while the transform runs its function."""
+
+    __slots__ = ("active",)
+
+    def __init__(self, x: Any):
+        super().__init__(x, requires_grad=True)
+        self.active = True
 
 
-def _like(x: Any, g: Any, leaf: Tensor) -> Any:
-    """Return gradient `g` (None for zero) as what the argument `x` was: an array or a tensor."""
-    if g is None:
-        g = backend.namespace(leaf).zeros_like(leaf.data)
-    if isinstance(x, Tensor):
-        return g if isinstance(g, Tensor) else result(g)
-    return g.data if isinstance(g, Tensor) else g
+def _connected(y: Tensor, leaves: list[Tensor], on_tensors: bool) -> bool:
+    """Tell whether the gradients must be differentiable: an outer transform's variable is in y, or a tensor's leaf."""
+    foreign = foreign_leaves(y, leaves)
+    variables = {leaf for leaf in foreign if isinstance(leaf, Variable)}
+    return any(v.active for v in variables) or (on_tensors and bool(foreign - variables))
+
+
+def _requires_grad(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
+    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
+    for i in wanted:
+        if isinstance(i, bool) or not isinstance(i, int):
+            raise TypeError(f"argnums must be an integer or a tuple of integers, got {argnums!r}")
+        if not -count <= i < count:
+            raise ValueError(f"argnums names argument {i}, but the function was called with {count}")
+    positions = [i % count for i in wanted]
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"argnums names an argument twice: {argnums!r}")
+    return positions
+
+
+def _like(x: Any, g: Any, leaf: Tensor, connected: bool) -> Any:
+    """Return gradient `g` (None for zero) as what the argument `x` was, an array or a tensor, in memory of its own."""
+    if connected and g is not None:
+        return g
+    xp = backend.namespace(leaf)
+    array = xp.zeros_like(leaf.data) if g is None else xp.array(g.data if isinstance(g, Tensor) else g)
+    return result(array) if connected or isinstance(x, Tensor) else array
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...]) -> Any:

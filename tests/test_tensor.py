@@ -3,6 +3,8 @@
 import gc
 import subprocess
 import sys
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -240,3 +242,78 @@ def test_import_needs_numpy_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_grad_as_a_decorator_is_shared_by_no_two_threads():
+    both = threading.Barrier(2, timeout=10)
+    x = leaf(1.0)
+    seen = []
+
+    @mg.no_grad()
+    def meet(first):
+        both.wait()
+        if not first:
+            time.sleep(0.05)  # leave after the other, having entered before or after it
+        seen.append((-x).requires_grad)
+
+    threads = [threading.Thread(target=meet, args=(i == 0,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [False, False]
+    assert (-x).requires_grad
+
+
+def test_repeated_indices_accumulate_in_every_spelling():
+    for index in ([0, 0], np.array([0, 0]), mg.tensor([0, 0]), ((0, 0),), (mg.tensor([0, 0]),)):
+        x = leaf(1.0, 2.0)
+        x[index].sum().backward()
+        assert np.array_equal(x.grad, [2.0, 0.0])
+
+
+def test_an_index_written_later_does_not_change_what_was_taken():
+    for index in (mg.tensor([0, 0]), np.array([0, 0])):
+        x = leaf(1.0, 2.0)
+        y = x[index].sum()
+        index[0] = 1
+        y.backward()
+        assert np.array_equal(x.grad, [2.0, 0.0])
+
+
+def test_clip_without_bounds_shares_no_memory():
+    t = mg.tensor([1.0, 2.0])
+    clipped = mg.clip(t)
+    t[0] = 9.0
+    assert clipped.numpy()[0] == 1
+
+
+def test_a_float16_mean_over_more_entries_than_float16_counts_has_a_gradient():
+    g = mg.grad(lambda x: x.mean())(np.ones(100_000, np.float16))
+    assert np.all(g == np.float16(1e-5))
+
+
+def test_no_gradient_passes_through_integers():
+    x = leaf(1.0, 2.0)
+    whole = x.astype(int)
+    assert not whole.requires_grad
+    assert np.array_equal(mg.grad(lambda x: (x.astype(int) * 2.0 + 0 * x).sum())(np.ones(2)), [0.0, 0.0])
+
+
+def test_options_that_are_numpy_scalars_do_not_promote():
+    t = mg.tensor([0.3, 0.7], dtype=np.float32)
+    one, zero = np.ones(2, np.float32), np.zeros(2, np.float32)
+    assert mg.clip(t, np.float64(0.1), np.float64(0.5)).dtype == np.float32
+    assert mg.leaky_relu(t, np.float64(0.1)).dtype == np.float32
+    assert mg.layer_norm(t, one, zero, np.float64(1e-5)).dtype == np.float32
+
+
+def test_tensors_iterate_over_their_first_axis():
+    assert [row.item() for row in leaf(1.0, 2.0)] == [1.0, 2.0]
+    with pytest.raises(TypeError):
+        list(mg.tensor(1.0))
+
+
+def test_a_tensor_is_not_made_of_tensors():
+    with pytest.raises(TypeError, match=r"mg\.stack"):
+        mg.tensor([leaf(1.0), leaf(2.0)])

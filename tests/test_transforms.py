@@ -146,3 +146,51 @@ def test_the_gradient_of_a_norm_at_the_origin_is_zero():
     zero = np.zeros(3)
     assert np.array_equal(mg.grad(lambda w: mg.sqrt((w**2).sum()))(zero), zero)
     assert np.array_equal(mg.grad(lambda w: (w**2).sum() ** 0.5)(zero), zero)
+
+
+# --- corners ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_inner_gradient_on_arrays_is_differentiated_by_what_it_closes_over():
+    three, two = np.array(3.0), np.array(2.0)
+    assert mg.grad(lambda a: mg.grad(lambda x: x * x * a)(three))(two) == 6
+    assert mg.grad(lambda a: mg.grad(lambda x, a: x * x * a)(three, a))(two) == 6
+
+
+def test_arrays_stay_arrays_where_the_function_closes_over_parameters():
+    w = mg.nn.Parameter(np.array([2.0]))
+    assert type(mg.grad(lambda x: (x * w).sum())(np.ones(1))) is np.ndarray
+
+
+def test_a_function_that_cuts_its_graph_is_refused():
+    with pytest.raises(TypeError, match="must return a tensor, got float"):
+        mg.grad(lambda x: x.sum().item())(X)
+
+
+def test_gradients_are_arrays_of_their_own():
+    a, b = mg.grad(lambda a, b: (a + b).sum(), (0, 1))(np.ones(3), np.ones(3))
+    a *= 2
+    assert np.array_equal(b, np.ones(3))
+    assert type(mg.grad(lambda x: x * x)(np.array(3.0))) is np.ndarray
+
+
+def test_argnums_are_checked():
+    with pytest.raises(ValueError, match="twice"):
+        mg.grad(cubic, argnums=(0, -1))(X)
+    with pytest.raises(TypeError, match="integer or a tuple"):
+        mg.grad(cubic, argnums=[0])(X)
+
+
+def test_within_no_grad_a_transform_gives_gradients_and_keeps_no_graph():
+    x = mg.tensor(X, requires_grad=True)
+    with mg.no_grad():
+        g = mg.grad(cubic)(x)
+    assert np.array_equal(g.data, 3 * X**2)
+    assert not g.requires_grad
+
+
+def test_powers_keep_their_limits_at_zero():
+    zero = np.array(0.0)
+    with np.errstate(divide="ignore"):
+        assert mg.grad(lambda x: x**-1)(zero) == -np.inf
+    assert np.array_equal(mg.grad(lambda x: (x ** np.array([0.0, 1.0, 2.0])).sum())(zero), 1.0)

@@ -21,7 +21,7 @@ __all__ = ["avg_pool2d", "conv2d", "max_pool2d"]
 def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
     """Return an int or a pair of them as a pair, each at least `least`."""
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2 or any(int(v) != v or v < least for v in pair):
+    if len(pair) != 2 or any(not hasattr(v, "__index__") or v < least for v in pair):
         raise ValueError(f"{name} must be an integer of at least {least}, or two of them, got {value!r}")
     return int(pair[0]), int(pair[1])
 

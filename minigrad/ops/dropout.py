@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from minigrad import backend, random
 from minigrad.ops.operation import op
 
@@ -17,11 +15,6 @@ def _mask(xp: Any, x: Any, rate: Any, key: tuple[int, int], step: int) -> Any:
     return random.uniform_bits(backend.namespace(x), key, step, x.shape) >= int(rate * 2**32)
 
 
-def _kept(rate: Any) -> Any:
-    """Return the share that is kept, as a Python number: an ``np.float64`` would turn float32 into float64."""
-    return 1 - (rate.item() if isinstance(rate, np.generic) else rate)
-
-
 @op(save=_mask, reads=())
 def dropout(xp: Any, mask: Any, x: Any, rate: Any, key: tuple[int, int], step: int) -> Any:
     """Return x with a random share `rate` of its entries set to 0, the others divided by 1 − rate ("inverted").
@@ -31,7 +24,7 @@ def dropout(xp: Any, mask: Any, x: Any, rate: Any, key: tuple[int, int], step: i
 
     Source: Srivastava et al., Journal of Machine Learning Research 15 (2014), §10, for the division.
     """
-    return x * mask / _kept(rate)
+    return x * mask / (1 - rate)
 
 
-dropout.vjp(lambda xp, g, y, mask, x, rate, key, step: g * mask / _kept(rate))
+dropout.vjp(lambda xp, g, y, mask, x, rate, key, step: g * mask / (1 - rate))

@@ -89,9 +89,11 @@ def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
             return g
         if b == 2:
             return g * (2 * a)
-        if b < 1:
+        if 0 < b < 1:
             return g * b * xp.where(a == 0, 0, xp.where(a == 0, 1, a) ** (b - 1))
-    return g * b * a ** (b - 1)
+        return g * b * a ** (b - 1)
+    flat = b == 0
+    return xp.where(flat, 0, g * b * xp.where(flat, 1, a) ** (b - 1))
 
 
 @op(reads=())
@@ -290,7 +292,7 @@ minimum.vjp(
 @op(kinks=True)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None) -> Any:
     """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None."""
-    low = x if min is None else xp.where(x.real < min, min, x)
+    low = xp.array(x) if min is None else xp.where(x.real < min, min, x)
     return low if max is None else xp.where(x.real > max, max, low)
 
 

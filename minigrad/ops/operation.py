@@ -81,7 +81,8 @@ class Operation:
         if missing := [n for n in self.names if n not in arguments]:
             raise TypeError(f"{self.__name__} misses its argument {missing[0]}")
         operands = tuple(arguments.pop(n) for n in self.names[: self.arity])
-        return operands, arguments
+        # An np.float64 among the options would promote float32 arrays.
+        return operands, {n: v.item() if isinstance(v, np.generic) else v for n, v in arguments.items()}
 
     def once(self, i: int, g: Any, node: Node) -> Tensor:
         """Return vjp `i` as a tensor whose own derivative is refused by name."""
@@ -201,7 +202,7 @@ def op(
             t = result(array)
             if view and isinstance(operands[0], Node):
                 t._version = operands[0]._version
-            if recorded and recording():
+            if recorded and array.dtype.kind in "fcO" and recording():
                 t.requires_grad = True
                 t._op = operation
                 t._inputs = operands if not odd else tuple(_input(x, v) for x, v in zip(operands, values, strict=True))

@@ -35,8 +35,11 @@ def count(x: Any, axis: Any) -> int:
 
 
 def divided(x: Any, n: int) -> Any:
-    """Return x / n; exactly so for exact numbers, where Python's own int / int would be a float."""
-    return x * Fraction(1, n) if getattr(x, "dtype", object) == object else x / n
+    """Return x / n; exactly for exact numbers (Python's int / int is a float), and where n is beyond x's dtype."""
+    dtype = getattr(x, "dtype", object)
+    if dtype == object:
+        return x * Fraction(1, n)
+    return x * (1 / n) if dtype == np.float16 else x / n
 
 
 # --- sums -------------------------------------------------------------------------------------------------------------

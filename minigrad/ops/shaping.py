@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.operation import op, run, unbroadcast
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, plain_index
 
 __all__ = [
     "broadcast_to", "concatenate", "expand_dims", "getitem", "pad", "reshape", "squeeze", "stack", "swapaxes",
@@ -97,6 +97,8 @@ def _place(i: int, arrays: Any, axis: int) -> tuple[slice, ...]:
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     """Return the arrays one after the other along an axis that they have; the other axes must agree."""
+    if axis is None:
+        raise TypeError("concatenate needs an axis; to join arrays end to end, reshape each to (-1,) first")
     return _concatenate(*arrays, axis=axis)
 
 
@@ -114,6 +116,8 @@ def pad(xp: Any, x: Any, pad_width: Any) -> Any:
 
     ``pad_width`` is how many: a number, a pair (before, after), or such a pair for each axis.
     """
+    if isinstance(pad_width, dict):
+        raise TypeError("pad_width must be a number, a pair or a pair for each axis, got a dict")
     return xp.pad(x, pad_width)
 
 
@@ -126,18 +130,13 @@ def _inside(x: Any, pad_width: Any) -> tuple[slice, ...]:
 
 
 @op(reads=(), view=True)
-def getitem(xp: Any, x: Any, index: Any) -> Any:
-    """Return x[index]: any index that NumPy takes, tensors among them. What is taken twice gets both gradients.
-
-    As in NumPy, slices give a view of x, index arrays and masks a copy.
-    """
-    return xp.asarray(x[_plain(index)])
+def _getitem(xp: Any, x: Any, index: Any) -> Any:
+    return xp.asarray(x[index])
 
 
 @op(reads=())
 def scatter(xp: Any, x: Any, index: Any, shape: Any) -> Any:
     """Return zeros of `shape` to which x is added at `index`: the way back of `getitem`."""
-    index = _plain(index)
     whole = xp.zeros(shape, x.dtype)
     if _may_repeat(index):
         xp.add.at(whole, index, x)
@@ -146,19 +145,20 @@ def scatter(xp: Any, x: Any, index: Any, shape: Any) -> Any:
     return whole
 
 
-getitem.vjp(lambda xp, g, y, x, index: run(xp, scatter, g, index=index, shape=x.shape))
-scatter.vjp(lambda xp, g, y, x, index, shape: run(xp, getitem, g, index=index))
+_getitem.operation.__name__ = "getitem"
+_getitem.vjp(lambda xp, g, y, x, index: run(xp, scatter, g, index=index, shape=x.shape))
+scatter.vjp(lambda xp, g, y, x, index, shape: run(xp, _getitem, g, index=index))
 
 
-def _plain(index: Any) -> Any:
-    """Return an index with arrays in the place of its tensors."""
-    if isinstance(index, tuple):
-        return tuple(map(_plain, index))
-    return index.data if isinstance(index, Tensor) else index
+def getitem(x: Any, index: Any) -> Tensor:
+    """Return x[index]: any index that NumPy takes, tensors among them. What is taken twice gets both gradients.
+
+    As in NumPy, slices give a view of x, index arrays and masks a copy.
+    """
+    return _getitem(x, index=plain_index(index))
 
 
 def _may_repeat(index: Any) -> bool:
-    """Tell whether an index may take an entry twice: it holds an array of integers."""
-    if isinstance(index, tuple):
-        return any(map(_may_repeat, index))
-    return isinstance(index, list) or getattr(getattr(index, "dtype", None), "kind", "b") != "b"
+    """Tell whether an index may take an entry twice: along some axis it is an array or a sequence of integers."""
+    along = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, list | tuple) or getattr(getattr(i, "dtype", None), "kind", "b") != "b" for i in along)

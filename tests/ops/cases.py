@@ -293,7 +293,7 @@ INDICES: tuple[Any, ...] = (
 )
 
 
-@case(mg.getitem)
+@case(mg.getitem, operation=shaping._getitem.operation)
 def _(s: Source) -> Call:
     index = s.one_of(*INDICES)
     return Call(lambda x: x[index], (s.normal(3, 3, 2),))
