@@ -50,6 +50,10 @@ def test_options_reach_the_run(tmp_path, capsys):
         (["compare", "--epochs"], "expected one argument"),
         (["compare", "mlp"], "unexpected argument 'mlp'"),
         (["show", "adamv"], "no variant is called 'adamv'; did you mean"),
+        (
+            ["show", "@"],
+            "no variant is called '@'; `minigrad show` lists all 72, among them sgd_l2",
+        ),
         (["--versoin"], "unknown option '--versoin'; did you mean --version?"),
     ],
 )

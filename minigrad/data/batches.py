@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
+from minigrad.regularization.checks import integer
 
 __all__ = ["Batches"]
 
@@ -46,9 +47,7 @@ class Batches:
     ):
         self.x, self.y = backend.to_host(x), backend.to_host(y)
         self.classes = classes
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"batch_size must be an integer ≥ 1, got {batch_size!r}")
-        self.batch_size = int(batch_size)
+        self.batch_size = integer("batch_size", batch_size)
         _check_labels(self.x, self.y, classes)
         if (seed is None) == (rng is None):
             raise ValueError("give either seed= or rng=: the order of the examples has one explicit source")
@@ -102,8 +101,8 @@ class Batches:
         """
         self.check_state_dict(state)
         self.rng.bit_generator.state = state["generator"]
-        self.epoch = state["epoch"]
-        self.position = state["position"]
+        self.epoch = int(state["epoch"])
+        self.position = int(state["position"])
         self._order = None
         if self.position:
             self._origin = self.rng.bit_generator.state
@@ -117,9 +116,8 @@ class Batches:
         for name, own in (("examples", self.examples), ("batch_size", self.batch_size)):
             if state[name] != own:
                 raise ValueError(f"these batches have {name} {own}, the state was taken with {state[name]}")
-        if not (isinstance(state["epoch"], int) and state["epoch"] >= 0):
-            raise ValueError(f"epoch must be an integer ≥ 0, the state says {state['epoch']!r}")
-        if not (isinstance(state["position"], int) and 0 <= state["position"] <= len(self)):
+        integer("epoch", state["epoch"], least=0)
+        if integer("position", state["position"], least=0) > len(self):
             raise ValueError(f"position must be an integer in [0, {len(self)}], the state says {state['position']!r}")
         kind = self.rng.bit_generator.state["bit_generator"]
         if state["generator"].get("bit_generator") != kind:

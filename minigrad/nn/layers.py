@@ -8,6 +8,7 @@ from minigrad import ops
 from minigrad.nn.initializers import Initializer, he_normal
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
+from minigrad.regularization.checks import integer
 from minigrad.tensor import Tensor
 
 __all__ = ["Conv2d", "Linear"]
@@ -38,7 +39,7 @@ class Linear(Module):
         init: Initializer = he_normal,
         dtype: Any = np.float32,
     ):
-        _positive(inputs=inputs, outputs=outputs)
+        inputs, outputs = integer("inputs", inputs), integer("outputs", outputs)
         self.weight = Parameter(init(rng, (inputs, outputs), dtype), role="weight")
         self.bias = Parameter(np.zeros(outputs, dtype), role="bias") if bias else None
 
@@ -83,8 +84,9 @@ class Conv2d(Module):
         init: Initializer = he_normal,
         dtype: Any = np.float32,
     ):
-        height, width = (size, size) if isinstance(size, int) else size
-        _positive(inputs=inputs, outputs=outputs, height=height, width=width)
+        inputs, outputs = integer("inputs", inputs), integer("outputs", outputs)
+        height, width = size if isinstance(size, tuple | list) else (size, size)
+        height, width = integer("height", height), integer("width", width)
         self.weight = Parameter(init(rng, (height, width, inputs, outputs), dtype), role="weight")
         self.bias = Parameter(np.zeros(outputs, dtype), role="bias") if bias else None
         self.stride = stride
@@ -100,9 +102,3 @@ class Conv2d(Module):
         size = height if height == width else (height, width)
         more = [f"{k}={v}" for k, v, usual in (("stride", self.stride, 1), ("padding", self.padding, 0)) if v != usual]
         return ", ".join([f"{inputs}, {outputs}, {size}", *more, *(["bias=False"] if self.bias is None else [])])
-
-
-def _positive(**sizes: Any) -> None:
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ValueError(f"{name} must be an integer ≥ 1, got {size!r}")

@@ -82,7 +82,7 @@ class Module:
 
         Raises:
             ValueError: names are missing or unknown, or a shape is another. Nothing has been written then.
-            TypeError: a dtype is another. Nothing has been written then.
+            TypeError: a dtype is another, or an entry is no array, or `state` no dict. Nothing has been written then.
         """
         self.check_state_dict(state)
         parameters = dict(self.named_parameters())
@@ -96,6 +96,8 @@ class Module:
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raise what `load_state_dict` would raise for `state`, writing nothing."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"expected a dict, as state_dict() returns it, got {type(state).__name__}")
         own = self._arrays()
         if missing := [name for name in own if name not in state]:
             raise ValueError(f"the state lacks {_some(missing)}, which {type(self).__name__} has")

@@ -8,7 +8,7 @@ import numpy as np
 from minigrad import backend, ops
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.regularization.checks import as_number
+from minigrad.regularization.checks import as_number, integer
 from minigrad.tensor import Tensor
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -38,7 +38,7 @@ class BatchNorm(Module):
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"momentum must lie in [0, 1], got {momentum!r}")
         self.eps = as_number("eps", eps)
-        xp = backend.current()
+        features, xp = integer("features", features), backend.current()
         self.scale = Parameter(np.ones(features, dtype), role="scale")
         self.bias = Parameter(np.zeros(features, dtype), role="bias")
         self.running_mean = xp.zeros(features, dtype)
@@ -47,8 +47,11 @@ class BatchNorm(Module):
     def forward(self, x: Any) -> Tensor:
         """Return x of shape (..., features) normalised.
 
-        Raises ValueError in training for a batch with one value per feature, which has no variance.
+        Raises ValueError where the last axis of x has another length, and in training for a batch with one value
+        per feature, which has no variance; the running statistics are then as before.
         """
+        if x.shape[-1:] != self.scale.shape:
+            raise ValueError(f"x has shape {x.shape}, and its last axis must have length features = {self.scale.size}")
         if not self.training:
             xp = backend.namespace(self.running_var)
             inverse = 1 / xp.sqrt(self.running_var + self.eps)
@@ -81,6 +84,7 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, *, eps: float = 1e-5, dtype: Any = np.float32):
         self.eps = as_number("eps", eps)
+        features = integer("features", features)
         self.scale = Parameter(np.ones(features, dtype), role="scale")
         self.bias = Parameter(np.zeros(features, dtype), role="bias")
 

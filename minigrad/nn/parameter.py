@@ -15,7 +15,8 @@ class Parameter(Tensor):
 
     The array is copied. Its role ("weight", "bias" or "scale") is what regularisation chooses parameters by. An
     optimizer moves the values into a flat buffer of its own, of which `data` is then a view: write into ``data[...]``
-    rather than bind ``data`` anew.
+    rather than bind ``data`` anew. `grad` is likewise a view, into the optimizer's gradient buffer: the next `backward`
+    after `zero_grad` writes there again, so that an old reference to ``p.grad`` changes. To keep a gradient, copy it.
 
     Attributes:
         role: what the parameter is for.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from minigrad.regularization.checks import Scheduled, as_number
+from minigrad.regularization.checks import Scheduled, nonnegative
 from minigrad.regularization.decay import TIMES, Decay
 from minigrad.regularization.doors import Rule, Step, coupled, decoupled, plain, proximal
 from minigrad.regularization.penalties import L2, Penalty
@@ -56,6 +56,11 @@ def choose(
     elif at is not None:
         raise ValueError(f"at={at!r} says where regularizer= acts, and there is none; l2= and decay= have their places")
     elif not _is_zero(l2):
+        if times != TIMES[1]:
+            raise ValueError(
+                f"times={times!r} says what decay= is multiplied by, and there is l2={l2!r}: in the gradient, every "
+                "rule multiplies it by lr"
+            )
         regularizer, at = penalty, "gradient"
     elif not _is_zero(decay):
         regularizer, at = shrinkage, "shrink"
@@ -92,23 +97,24 @@ def through(rule: Rule, regularizer: Regularizer | None, at: str | None) -> Step
 def translate(name: str, lr: Any, value: Any, couples: str, by: str) -> str:
     """Return what to write instead of ``weight_decay=value``: `couples` with l2 (and `by`), or `name` with decay."""
     try:
-        value = as_number("weight_decay", value)
-        rate = as_number("lr", lr(0) if callable(lr) else lr)
+        value = nonnegative("weight_decay", value)
+        rate = nonnegative("lr", lr(0) if callable(lr) else lr)
         per_step = f"{rate * value:.12g}"
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
         return (
             f"{name} has no weight_decay: the word names two things. Write l2= for an L2 penalty in the gradient, or "
-            f'decay= with times="lr" for weight decay; got weight_decay={value!r}, lr={lr!r}'
+            f'decay= with times="lr" for weight decay; and {error}'
         )
     written = "lr=..." if callable(lr) else f"lr={rate!r}"
     when = "in the first step" if callable(lr) else "in every step (while no schedule changes lr)"
     also = "" if callable(lr) else f", the same as decay={per_step}"
     return (
         f"{name} has no weight_decay: the word names two things, so say which.\n"
-        f"  L2 in the gradient (torch.optim.SGD, Adam): {couples}(params, {written}, l2={value!r}{by})\n"
-        f'  weight decay (torch.optim.AdamW, Keras):    {name}(params, {written}, decay={value!r}, times="lr"), which '
-        f"removes {per_step} of every parameter {when}{also}\n"
-        "By default l2 acts on weights and decay on all parameters, as on= can change."
+        f"  L2 in the gradient (torch.optim.SGD, Adam): {couples}(params, {written}, l2={value!r}, "
+        f'on="all"{by}, ...)\n'
+        f'  weight decay (torch.optim.AdamW, Keras):    {name}(params, {written}, decay={value!r}, times="lr", ...), '
+        f"which removes {per_step} of every parameter {when}{also}\n"
+        "Both act on every parameter, as weight_decay does; where on= is not said, l2 acts on weights alone."
     )
 
 

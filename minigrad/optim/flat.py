@@ -59,14 +59,17 @@ class Group:
             p.grad_home = home
             p.owner = owner
 
-    def survey(self, owner: Any) -> tuple[list[bool], list[int]]:
-        """Return which parameters have a gradient, and the positions of gradients that lie elsewhere. Writes nothing.
+    def survey(self, owner: Any) -> tuple[list[bool], list[tuple[int, Any]]]:
+        """Return which parameters have a gradient, and the gradients that lie elsewhere with their positions.
+
+        Writes nothing. A gradient that is a view may lie where another belongs (two were swapped): it is copied.
 
         Raises:
             RuntimeError: a parameter's values are no longer those in the buffer.
             TypeError, ValueError: a gradient that was set by hand has another type, dtype or shape.
         """
-        present, elsewhere = [], []
+        present: list[bool] = []
+        elsewhere: list[tuple[int, Any]] = []
         for i, p in enumerate(self.params):
             if p.data is not self._views[i]:
                 raise RuntimeError(_moved(p, owner))
@@ -74,13 +77,13 @@ class Group:
             present.append(g is not None)
             if g is not None and g is not self._homes[i]:
                 _check_gradient(p, g)
-                elsewhere.append(i)
+                elsewhere.append((i, g if g.base is None else g.copy()))
         return present, elsewhere
 
-    def collect(self, elsewhere: list[int]) -> None:
+    def collect(self, elsewhere: list[tuple[int, Any]]) -> None:
         """Copy the gradients that lie elsewhere to where they belong."""
-        for i in elsewhere:
-            self._homes[i][...] = self.params[i].grad
+        for i, g in elsewhere:
+            self._homes[i][...] = g
             self.params[i].grad = self._homes[i]
 
     def runs(self, present: list[bool]) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from minigrad import backend
 from minigrad.executors import plain as plain_executor
@@ -13,7 +13,7 @@ from minigrad.optim import report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
 from minigrad.optim.flat import Group, lay_out
 from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
-from minigrad.regularization.checks import Scheduled
+from minigrad.regularization.checks import Scheduled, integer
 from minigrad.regularization.doors import Rule, Step, plain
 from minigrad.regularization.selection import On
 from minigrad.rules import hyper_names, state_names
@@ -142,7 +142,11 @@ class Optimizer:
         self.steps += 1
 
     def zero_grad(self) -> None:
-        """Forget all gradients: ``p.grad = None``."""
+        """Forget all gradients: ``p.grad = None``.
+
+        ``p.grad`` is a view into the gradient buffer of this optimizer, which the next `backward` writes anew: a
+        reference to it that was kept then shows the new gradient. To keep a gradient, copy it.
+        """
         for p in self.params:
             p.grad = None
 
@@ -170,19 +174,23 @@ class Optimizer:
         Raises:
             KeyError: an entry is missing, or one is there that this optimizer does not have.
             ValueError: it was saved by another rule, or numbers or shapes do not fit.
-            TypeError: an array has another dtype.
+            TypeError: an array has another dtype, or is none; `saved` is no dict.
         """
+        if not isinstance(saved, Mapping):
+            raise TypeError(f"expected a dict, as state_dict() returns it, got {type(saved).__name__}")
         expected = self.state_dict()
         missing, extra = expected.keys() - saved.keys(), saved.keys() - expected.keys()
         if saved.get("rule", self.rule.__name__) != self.rule.__name__:
             raise ValueError(f"this state was saved by the rule {saved['rule']!r}, not by {self.rule.__name__!r}")
         if missing or extra:
             raise KeyError(f"optimizer state: missing {sorted(missing)}, unexpected {sorted(extra)}")
-        steps = _count("step", saved["step"])
-        t = [_count("t", count) for count in saved["t"]]
+        steps = integer("step", saved["step"], least=0)
+        t = [integer("t", count, least=0) for count in saved["t"]]
         if len(t) != len(self.params) or any(count > steps for count in t):
             raise ValueError(f"t must be {len(self.params)} counts of at most step = {steps}, got {saved['t']!r}")
         for name in expected.keys() - {"rule", "step", "t"}:
+            if not hasattr(saved[name], "shape") or not hasattr(saved[name], "dtype"):
+                raise TypeError(f"{name} must be an array, got {type(saved[name]).__name__}")
             if saved[name].shape != expected[name].shape:
                 raise ValueError(f"{name} must have shape {expected[name].shape}, got {saved[name].shape}")
             if saved[name].dtype != expected[name].dtype:
@@ -195,6 +203,12 @@ class Optimizer:
                     part[...] = backend.namespace(part).asarray(saved[f"{name}.{place}"])
         self.steps = steps
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} cannot be copied or pickled, since its parameters are those of one model: make a "
+            "new optimizer on the copied model, and give it this one's state: new.load_state_dict(old.state_dict())"
+        )
+
     # --- in words -------------------------------------------------------------------------------------------------
 
     def describe(self, steps_per_epoch: int | None = None) -> str:
@@ -205,9 +219,7 @@ class Optimizer:
         ``print``.
         """
         if steps_per_epoch is not None:
-            if isinstance(steps_per_epoch, bool) or not isinstance(steps_per_epoch, int) or steps_per_epoch < 1:
-                raise ValueError(f"steps_per_epoch must be an integer ≥ 1, got {steps_per_epoch!r}")
-            self.steps_per_epoch = steps_per_epoch
+            self.steps_per_epoch = integer("steps_per_epoch", steps_per_epoch)
         complaint = report.too_fast(self)
         if complaint:
             warnings.warn(complaint, UserWarning, stacklevel=2)
@@ -281,9 +293,3 @@ def _check_rule(rule: Any, own: Mapping[str, Any]) -> None:
         raise TypeError(f"the rule {rule.__name__} must have a keyword argument lr")
     if wanted != own.keys():
         raise TypeError(f"the rule {rule.__name__} needs {sorted(wanted)} beside lr, got {sorted(own)}")
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
-        raise ValueError(f"{name} must be an integer ≥ 0, got {value!r}")
-    return int(value)

@@ -6,12 +6,12 @@ formulas, a readable repr, and arguments that are checked.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from itertools import pairwise
 from typing import Any
 
-from minigrad.regularization.checks import nonnegative
+from minigrad.regularization.checks import integer, nonnegative
 
 __all__ = ["constant", "cosine", "cosine_restarts", "exponential", "joined", "linear_warmup", "step"]
 
@@ -30,10 +30,7 @@ class Schedule:
         object.__setattr__(self, name, value)
 
     def _count(self, name: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
-        self._set(name, int(value))
+        self._set(name, integer(name, getattr(self, name)))
 
     def _number(self, name: str, largest: float = math.inf) -> None:
         value = nonnegative(name, getattr(self, name))
@@ -160,8 +157,10 @@ class joined(Schedule):  # noqa: N801
     at: Sequence[int]
 
     def __post_init__(self) -> None:
-        self._set("schedules", tuple(self.schedules))
-        self._set("at", tuple(self.at))
+        for name, value in (("schedules", self.schedules), ("at", self.at)):
+            if not isinstance(value, Iterable):
+                raise TypeError(f"{name} must be a sequence, such as (value,), got {value!r}")
+            self._set(name, tuple(value))
         for schedule in self.schedules:
             if not callable(schedule):
                 raise TypeError(f"schedules must be functions of the step, got {schedule!r}")
@@ -170,8 +169,8 @@ class joined(Schedule):  # noqa: N801
                 f"{len(self.schedules)} schedules need {max(len(self.schedules) - 1, 0)} steps at which to change, "
                 f"got at={self.at!r}"
             )
-        whole = all(isinstance(k, int) and not isinstance(k, bool) for k in self.at)
-        if not whole or any(a >= b for a, b in zip((0, *self.at), self.at, strict=False)):
+        self._set("at", tuple(integer("every step in at", k) for k in self.at))
+        if any(a >= b for a, b in pairwise(self.at)):
             raise ValueError(f"at must be integers that increase, from 1 on, got {self.at!r}")
 
     def _multiplier(self, step: int) -> float:

@@ -1,11 +1,12 @@
 """Hyperparameters at the door of the library: what is a number, and which numbers are refused."""
 
 import math
+import operator
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-__all__ = ["as_number", "at_step", "nonnegative"]
+__all__ = ["as_number", "at_step", "integer", "nonnegative", "scheduled"]
 
 Scheduled = float | Callable[[int], float]
 
@@ -36,11 +37,22 @@ def nonnegative(name: str, value: Any) -> Any:
     return value
 
 
+def integer(name: str, value: Any, least: int = 1) -> int:
+    """Return anything that counts, a NumPy integer too, as a Python integer ≥ `least`; no boolean, no float."""
+    try:
+        found = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        found = None
+    if found is None or found < least:
+        raise ValueError(f"{name} must be an integer ≥ {least}, got {value!r}")
+    return found
+
+
 def scheduled(name: str, value: Any) -> Any:
     """Return a callable of the 0-based step as it is, and a number as a plain number ≥ 0."""
     return value if callable(value) else nonnegative(name, value)
 
 
-def at_step(name: str, value: Any, step: int) -> Any:
-    """Return the value of a number, or of a callable of the 0-based step, in force at `step`."""
+def at_step(name: str, value: Any, step: int | None) -> Any:
+    """Return a number as it is (without a step too), or the value of a callable of the 0-based step at `step`."""
     return nonnegative(f"{name} at step {step}", value(step)) if callable(value) else value

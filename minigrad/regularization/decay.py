@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from minigrad.regularization.checks import Scheduled, at_step, nonnegative, scheduled
+from minigrad.regularization.checks import Scheduled, at_step, integer, nonnegative, scheduled
 from minigrad.regularization.selection import On, selector
 
 __all__ = ["TIMES", "Decay", "normalized"]
@@ -61,7 +61,5 @@ def normalized(decay_norm: float, *, batch_size: int, examples: int, epochs: int
     Source: Loshchilov and Hutter, arXiv 1711.05101, Appendix B.1, where updates is written B·T/b, without the ceiling.
     """
     decay_norm = nonnegative("decay_norm", decay_norm)
-    for name, count in (("batch_size", batch_size), ("examples", examples), ("epochs", epochs)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be an integer ≥ 1, got {count!r}")
-    return float(decay_norm / math.sqrt(epochs * -(-examples // batch_size)))
+    batches = -(-integer("examples", examples) // integer("batch_size", batch_size))
+    return float(decay_norm / math.sqrt(integer("epochs", epochs) * batches))

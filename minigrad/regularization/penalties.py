@@ -5,10 +5,10 @@ no door is computed through another. An instance holds coefficients and a choice
 parameters to give the number that door 1 adds to the loss.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from minigrad.regularization.checks import Scheduled, at_step, nonnegative, scheduled
+from minigrad.regularization.checks import Scheduled, at_step, integer, nonnegative, scheduled
 from minigrad.regularization.selection import On, selector
 from minigrad.rules.functions import maximum, sign
 
@@ -31,15 +31,18 @@ class Penalty:
         """Return the coefficients in force at the 0-based `step`, by name."""
         if step is None and any(callable(c) for c in self.coefficients.values()):
             raise ValueError(f"{self!r} has a coefficient that depends on the step; pass step=")
-        return {name: at_step(name, c, step or 0) for name, c in self.coefficients.items()}
+        return {name: at_step(name, c, step) for name, c in self.coefficients.items()}
 
     def __call__(self, params: Iterable[Any], step: int | None = None) -> Any:
         """Return Ω summed over the chosen parameters, to be added to the data loss (door 1).
 
         A parameter met twice counts once. The result is a tensor that knows where it came from, or 0 if nothing
         was chosen.
+
+        Raises TypeError for what is no iterable of parameters or tensors: a module, one parameter (its rows have no
+        role), bare arrays (they have no gradient), pairs with names.
         """
-        chosen = {id(p): p for p in params if self.selects(p)}
+        chosen = {id(p): p for p in _parameters(params) if self.selects(p)}
         return sum(type(self).value(p, **self.at(step)) for p in chosen.values())
 
     def __repr__(self) -> str:
@@ -80,8 +83,7 @@ class L2(Penalty):
     @classmethod
     def per_example(cls, coefficient: float, *, examples: int, on: On = "weights") -> "L2":
         """Return Ω(w) = c/(2n) Σw² with n = `examples`, the size of the training set (never of the batch): λ = c/n."""
-        if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
-            raise ValueError(f"examples must be the number of training examples, an integer ≥ 1, got {examples!r}")
+        examples = integer("examples, the number of training examples,", examples)
         return cls(nonnegative("coefficient", coefficient) / examples, on)
 
 
@@ -134,3 +136,21 @@ class ElasticNet(Penalty):
     def prox(w: Any, *, lr: Any, l1: Any, l2: Any) -> Any:
         """Soft threshold at α c, then division by 1 + α λ."""
         return L2.prox(L1.prox(w, lr=lr, l1=l1), lr=lr, l2=l2)
+
+
+def _parameters(params: Any) -> list[Any]:
+    expected = "a penalty takes an iterable of parameters, such as model.parameters()"
+    if hasattr(params, "parameters"):
+        raise TypeError(f"{expected}, got the module itself; pass its .parameters()")
+    if hasattr(params, "requires_grad") or hasattr(params, "dtype"):
+        raise TypeError(f"{expected}, got one {type(params).__name__}; put it into a list")
+    if isinstance(params, Mapping) or not isinstance(params, Iterable):
+        raise TypeError(f"{expected}, got {type(params).__name__}")
+    found = list(params)
+    for i, p in enumerate(found):
+        if not hasattr(p, "requires_grad"):
+            hint = "; it has no gradient, wrap it: mg.nn.Parameter(array)" if hasattr(p, "dtype") else ""
+            hint = "; leave the names out" if isinstance(p, tuple) else hint
+            hint = "; pass its .parameters()" if hasattr(p, "parameters") else hint
+            raise TypeError(f"{expected}, got {type(p).__name__} at position {i}{hint}")
+    return found

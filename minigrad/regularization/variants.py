@@ -56,9 +56,10 @@ ALIASES: dict[str, str] = {"adamw": "adam_decay", "sgdw": "heavy_ball_inside_dec
 
 
 def variant(name: str) -> Variant:
-    """Return the variant called `name` (or published as `name`); ValueError suggests the nearest names."""
+    """Return the variant called `name` (or published as `name`); ValueError suggests names."""
     key = ALIASES.get(name.lower(), name.lower().replace("-", "_"))
     if key not in VARIANTS:
         near = difflib.get_close_matches(key, [*VARIANTS, *ALIASES], n=3, cutoff=0.4)
-        raise ValueError(f"no variant is called {name!r}; " + (f"did you mean {', '.join(near)}?" if near else ""))
+        listed = f"`minigrad show` lists all {len(VARIANTS)}, among them sgd_l2, sgd_decay and adamw"
+        raise ValueError(f"no variant is called {name!r}; " + (f"did you mean {', '.join(near)}?" if near else listed))
     return VARIANTS[key]

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad import backend, ops
 from minigrad.nn import Module
+from minigrad.regularization.checks import integer
 from minigrad.tensor import no_grad
 
 __all__ = ["evaluate", "hits", "modes_kept"]
@@ -21,6 +22,7 @@ def evaluate(
     The accuracy is None where the labels are no integers. `batch_size` bounds memory only; the loss is the mean over
     examples whatever it is. The model's modes, weights and buffers are as before afterwards.
     """
+    batch_size = integer("batch_size", batch_size)
     x, y = backend.to_host(x), backend.to_host(y)
     if len(x) != len(y) or not len(x):
         raise ValueError(f"examples and labels must be equally many and some, got shapes {x.shape} and {y.shape}")

@@ -14,6 +14,7 @@ from minigrad import ops
 from minigrad.data import Batches
 from minigrad.nn import Module
 from minigrad.regularization import Penalty
+from minigrad.regularization.checks import integer
 from minigrad.regularization.selection import is_weight
 from minigrad.training.clip import clip_by_norm, clip_by_value, joint_norm
 from minigrad.training.evaluate import evaluate, hits, modes_kept
@@ -89,10 +90,12 @@ def fit(
 
     Warns (UserWarning) where the time scale of weight decay, 1/η steps, is shorter than an epoch.
 
-    Raises ValueError if `epochs` are complete already, and whatever model, loss and callbacks raise. The modes of the
+    Raises ValueError if `epochs` are complete already or the optimizer has no parameter of the model, TypeError for a
+    penalty that is no function, and whatever model, loss and callbacks raise. The modes of the
     model are afterwards what they were.
     """
-    _check(batches, epochs, log_every)
+    epochs, log_every = integer("epochs", epochs), integer("log_every", log_every)
+    _check(model, optimizer, batches, epochs, penalty)
     optimizer.describe(steps_per_epoch=len(batches))  # warns of a decay that forgets within an epoch
     calls = [callbacks] if callable(callbacks) else list(callbacks)
     params = list(optimizer.params)
@@ -145,10 +148,17 @@ def _omega(penalty: Any, params: list[Any], step: int) -> Any:
     return penalty(params, step=step) if isinstance(penalty, Penalty) else penalty(params)
 
 
-def _check(batches: Batches, epochs: Any, log_every: Any) -> None:
-    for name, value in (("epochs", epochs), ("log_every", log_every)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
+def _check(model: Module, optimizer: Any, batches: Batches, epochs: int, penalty: Any) -> None:
+    if penalty is not None and not callable(penalty):
+        raise TypeError(
+            f"penalty must be a function of the parameters, such as L2(0.01), got {penalty!r}; weight decay is no "
+            "penalty and belongs to the optimizer: decay="
+        )
+    if not {id(p) for p in model.parameters()} & {id(p) for p in optimizer.params}:
+        raise ValueError(
+            "no parameter of the optimizer belongs to the model, so nothing would be trained: make the optimizer from "
+            "model.parameters()"
+        )
     if batches.epoch >= epochs:
         raise ValueError(
             f"the batches have completed {batches.epoch} epochs already, and epochs={epochs} counts from the beginning "

@@ -27,9 +27,17 @@ def save(path: Path, weights: Module | Mapping[str, Any]) -> None:
     The file is complete or not there: it is written under another name beside `path` and then renamed, so a failure
     leaves an older file at `path` as it was.
 
-    Raises TypeError for a dtype the format lacks (objects, complex numbers) or a name that is no string, ImportError
-    without safetensors, and OSError where the file cannot be written.
+    Raises TypeError for anything else, among it the state of an optimizer (`save_checkpoint` takes that), for a dtype
+    the format lacks (objects, complex numbers) or a name that is no string, ImportError without safetensors, and
+    OSError where the file cannot be written.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"save(path, weights): path must be a path, got {type(path).__name__}")
+    if not isinstance(weights, Module | Mapping):
+        raise TypeError(
+            f"save(path, weights): weights must be a module or a dict of arrays, got {type(weights).__name__}; "
+            "training.save_checkpoint saves a model with its optimizer"
+        )
     arrays = weights.state_dict() if isinstance(weights, Module) else weights
     write(path, arrays, {"kind": "weights"})
 
@@ -78,6 +86,11 @@ def read(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
 def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:
     if not isinstance(name, str):
         raise TypeError(f"names must be strings, got {name!r}")
+    if not hasattr(value, "dtype"):
+        raise TypeError(
+            f"{name} must be an array or a tensor, got {type(value).__name__}; the state of an optimizer goes into "
+            "training.save_checkpoint, with its model"
+        )
     array = backend.to_host(value)
     if array.dtype.name not in _DTYPES:
         raise TypeError(f"{name} has dtype {array.dtype}, which safetensors cannot hold")

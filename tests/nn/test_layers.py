@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -112,6 +113,38 @@ def test_evaluation_uses_the_running_statistics_and_leaves_them():
 def test_training_on_one_value_per_feature_is_refused():
     with pytest.raises(ValueError, match="no variance"):
         nn.BatchNorm(3)(np.ones((1, 3), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4, 5), (3, 4), ()])
+def test_an_input_of_another_width_is_refused_in_both_modes_and_changes_no_statistics(shape):
+    layer = nn.BatchNorm(3)
+    before = layer.state_dict()
+    for mode in (layer.train(), layer.eval()):
+        with pytest.raises(ValueError, match=re.escape(f"x has shape {shape}, and its last axis must have length")):
+            mode(np.ones(shape, np.float32))
+    after = layer.state_dict()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_numpy_scalars_as_eps_and_momentum_keep_float32():
+    x = rng().standard_normal((5, 3)).astype(np.float32)
+    eps = np.float64(1e-5)
+    batch, layer = nn.BatchNorm(3, eps=eps, momentum=np.float64(0.1)), nn.LayerNorm(3, eps=eps)
+    assert batch(x).dtype == batch.eval()(x).dtype == layer(x).dtype == np.float32
+    assert batch.running_mean.dtype == batch.running_var.dtype == np.float32
+
+
+def test_numpy_integers_are_sizes():
+    n = np.int64(3)
+    assert nn.Linear(n, n, rng=rng()).weight.shape == (3, 3)
+    assert nn.Conv2d(n, n, n, rng=rng()).weight.shape == (3, 3, 3, 3)
+
+
+@pytest.mark.parametrize("make", [nn.BatchNorm, nn.LayerNorm])
+@pytest.mark.parametrize("features", [0, 1.5, (2, 3), True])
+def test_features_that_are_no_count_are_refused(make, features):
+    with pytest.raises(ValueError, match="features must be an integer ≥ 1"):
+        make(features)
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.5])

@@ -126,6 +126,11 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, error,
     assert same(model.state_dict(), before)
 
 
+def test_a_state_that_is_no_dict_is_a_type_error():
+    with pytest.raises(TypeError, match=r"expected a dict, as state_dict\(\) returns it, got list"):
+        mlp().load_state_dict(list(mlp().state_dict().values()))
+
+
 def test_a_module_without_forward_says_so():
     with pytest.raises(NotImplementedError, match="Module has no forward"):
         nn.Module()(1)

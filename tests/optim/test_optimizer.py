@@ -330,3 +330,31 @@ def test_repr_never_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         repr(optimizer)
+
+
+# --- gradients --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("roles", [("weight", "weight"), ("weight", "bias")])
+@pytest.mark.parametrize("flat", [False, True])
+def test_gradients_that_were_swapped_arrive_swapped_within_a_group_and_across_groups(roles, flat):
+    p, q = (Parameter(np.zeros(2), role) for role in roles)
+    optimizer = optim.SGD([p, q], lr=1.0, regularizer=L2(0.5), at="gradient")
+    (p * 2.0 + q * 3.0).sum().backward()
+    p.grad, q.grad = q.grad, p.grad
+    if flat:
+        p.grad = p.grad[::-1]
+    optimizer.step()
+    assert p.data.tolist() == [-3, -3]
+    assert q.data.tolist() == [-2, -2]
+
+
+def test_a_gradient_is_a_view_that_the_next_backward_writes_anew_as_the_documentation_says():
+    p = Parameter(np.zeros(2))
+    optimizer = optim.SGD([p], lr=1.0)
+    (p * 2.0).sum().backward()
+    kept, copied = p.grad, p.grad.copy()
+    optimizer.zero_grad()
+    (p * 3.0).sum().backward()
+    assert kept.tolist() == [3, 3]
+    assert copied.tolist() == [2, 2]

@@ -1,6 +1,8 @@
 """Every refusal of an optimizer, with its message; none of them changes a parameter."""
 
+import copy
 import math
+import pickle
 import re
 from fractions import Fraction
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ from minigrad import optim, rules
 from minigrad.nn.parameter import Parameter
 from minigrad.regularization import L1, L2, Decay, ElasticNet
 from minigrad.tensor import Tensor
-from tests.optim.making import give, gradients, parameters, values
+from tests.optim.making import give, gradients, parameters, run, values
 
 PARAM = [Parameter(np.ones(2))]
 
@@ -56,13 +58,33 @@ def test_any_iterable_of_parameters_is_accepted():
 @pytest.mark.parametrize(
     ("make", "couples", "decouples", "fraction"),
     [
-        (lambda **k: optim.SGD(PARAM, lr=0.1, **k), "SGD(params, lr=0.1, l2=0.01)", "SGD(params, lr=0.1", "0.001"),
-        (lambda **k: optim.Adam(PARAM, **k), "Adam(params, lr=0.001, l2=0.01)", "Adam(params, lr=0.001", "1e-05"),
-        (lambda **k: optim.AdamW(PARAM, **k), "Adam(params, lr=0.001, l2=0.01)", "AdamW(params, lr=0.001", "1e-05"),
-        (lambda **k: optim.Lion(PARAM, 0.5, **k), "Lion(params, lr=0.5, l2=0.01)", "Lion(params, lr=0.5", "0.005"),
+        (
+            lambda **k: optim.SGD(PARAM, lr=0.1, **k),
+            'SGD(params, lr=0.1, l2=0.01, on="all", ...)',
+            "SGD(params, lr=0.1",
+            "0.001",
+        ),
+        (
+            lambda **k: optim.Adam(PARAM, **k),
+            'Adam(params, lr=0.001, l2=0.01, on="all", ...)',
+            "Adam(params, lr=0.001",
+            "1e-05",
+        ),
+        (
+            lambda **k: optim.AdamW(PARAM, **k),
+            'Adam(params, lr=0.001, l2=0.01, on="all", ...)',
+            "AdamW(params, lr=0.001",
+            "1e-05",
+        ),
+        (
+            lambda **k: optim.Lion(PARAM, 0.5, **k),
+            'Lion(params, lr=0.5, l2=0.01, on="all", ...)',
+            "Lion(params, lr=0.5",
+            "0.005",
+        ),
         (
             lambda **k: optim.SGDW(PARAM, np.float32(0.5), **k),
-            'SGD(params, lr=0.5, l2=0.01, momentum=..., momentum_form="inside")',
+            'SGD(params, lr=0.5, l2=0.01, on="all", momentum=..., momentum_form="inside", ...)',
             "SGDW(params, lr=0.5",
             "0.005",
         ),
@@ -74,7 +96,7 @@ def test_weight_decay_is_translated_both_ways_with_the_callers_numbers(make, cou
         make(weight_decay=value)
     message = str(caught.value)
     assert couples in message
-    assert f'{decouples}, decay=0.01, times="lr")' in message
+    assert f'{decouples}, decay=0.01, times="lr", ...)' in message
     assert f"removes {fraction} of every parameter in every step" in message
     assert message.count(f"the same as decay={fraction}\n") == 1
 
@@ -90,7 +112,23 @@ def test_the_two_translations_of_weight_decay_do_what_the_message_says():
 def test_weight_decay_is_translated_for_a_scheduled_lr_and_refused_for_words():
     refused(TypeError, "removes 0.005 of every parameter in the first step",
             lambda: optim.SGD(PARAM, lr=lambda k: 0.5 / (k + 1), weight_decay=0.01))  # fmt: skip
-    refused(TypeError, "got weight_decay='much', lr=0.1", lambda: optim.SGD(PARAM, lr=0.1, weight_decay="much"))
+    refused(TypeError, "weight_decay must be a real number, got 'much'",
+            lambda: optim.SGD(PARAM, lr=0.1, weight_decay="much"))  # fmt: skip
+
+
+def test_a_negative_weight_decay_is_not_translated():
+    with pytest.raises(TypeError, match="weight_decay must be ≥ 0, got -0.1") as caught:
+        optim.SGD(PARAM, lr=0.1, weight_decay=-0.1)
+    assert "=-0.1" not in str(caught.value)
+
+
+def test_what_is_suggested_for_weight_decay_as_l2_acts_on_biases_too_as_torchs_does():
+    torch = pytest.importorskip("torch")
+    ours, theirs = Parameter(np.ones(1), role="bias"), torch.ones(1, dtype=torch.float64, requires_grad=True)
+    ours.grad, theirs.grad = np.zeros(1), torch.zeros(1, dtype=torch.float64)
+    optim.SGD([ours], lr=0.1, l2=0.01, on="all").step()
+    torch.optim.SGD([theirs], lr=0.1, weight_decay=0.01).step()
+    assert ours.item() == theirs.item() < 1
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -122,6 +160,8 @@ def test_unknown_keywords_are_type_errors(make, message):
         ({"regularizer": L2(0.1), "at": "gradient", "decay": 0.1}, "either regularizer= and at="),
         ({"regularizer": L2(0.1), "at": "gradient", "on": "all"}, "regularizer= has its own on= and times="),
         ({"regularizer": Decay(0.1), "times": "lr"}, "regularizer= has its own on= and times="),
+        ({"l2": 0.1, "times": "lr"}, "times='lr' says what decay= is multiplied by, and there is l2=0.1"),
+        ({"l2": lambda k: 0.1, "times": None}, "times=None says what decay= is multiplied by"),
         ({"l2": 0.1, "at": "prox"}, "at='prox' says where regularizer= acts, and there is none"),
         ({"regularizer": L1(0.1), "at": "shrink"}, "L1 has no 'shrink': at=\"gradient\" and at=\"prox\" are possible"),
         ({"regularizer": ElasticNet(0.1, 0.1), "at": "shrink"}, "ElasticNet has no 'shrink'"),
@@ -266,6 +306,10 @@ def test_a_custom_rule_must_be_given_the_numbers_it_names():
     refused(TypeError, "rule must be a function", lambda: optim.Optimizer(PARAM, "sgd", 0.1))
 
 
+def test_times_of_a_decay_of_zero_is_no_contradiction():
+    assert optim.SGD(PARAM, lr=0.1, decay=0.0, times="lr").regularizer is None
+
+
 # --- at the step ------------------------------------------------------------------------------------------------------
 
 
@@ -311,3 +355,34 @@ def test_data_bound_behind_the_optimizers_back_is_noticed():
     refused(
         RuntimeError, "was bound to another array, which this optimizer does not know; write into it", optimizer.step
     )
+
+
+# --- copies and states ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_optimizer_is_not_copied_since_the_copy_could_not_step(duplicate):
+    refused(TypeError, "Adam cannot be copied or pickled", lambda: duplicate(optim.Adam(parameters())))
+
+
+def test_the_way_that_the_refusal_of_a_copy_names_goes_on_as_the_original():
+    model = parameters()
+    old = optim.Adam(model, decay=0.1)
+    run(old, 3)
+    copied = copy.deepcopy(model)
+    new = optim.Adam(copied, decay=0.1)
+    new.load_state_dict(old.state_dict())
+    assert all((a == b).all() for a, b in zip(run(old, 2), run(new, 2), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: [s], "expected a dict, as state_dict() returns it, got list"),
+        (lambda s: s | {"m.1": s["m.1"].tolist()}, "m.1 must be an array, got list"),
+    ],
+)
+def test_a_state_of_something_else_than_arrays_is_a_type_error(change, message):
+    optimizer = optim.Adam(parameters())
+    run(optimizer, 1)
+    refused(TypeError, message, lambda: optimizer.load_state_dict(change(optimizer.state_dict())))

@@ -107,7 +107,10 @@ def test_numpy_scalars_become_python_numbers():
         (lambda: schedules.cosine_restarts(3, t_mult=1.5), "t_mult must be an integer ≥ 1"),
         (lambda: schedules.joined((schedules.constant(),), at=(3,)), "1 schedules need 0 steps at which to change"),
         (lambda: schedules.joined((schedules.constant(),) * 3, at=(3, 3)), "at must be integers that increase"),
-        (lambda: schedules.joined((schedules.constant(),) * 2, at=(0,)), "at must be integers that increase"),
+        (
+            lambda: schedules.joined((schedules.constant(),) * 2, at=(0,)),
+            "every step in at must be an integer ≥ 1, got 0",
+        ),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(make, message):
@@ -134,3 +137,14 @@ def test_a_schedule_whose_value_is_out_of_range_is_refused_at_its_step(value):
     with pytest.raises(ValueError, match="schedule at step 0 must be"):
         optimizer.step()
     assert p.item() == 1
+
+
+def test_numpy_integers_count_steps():
+    joined = schedules.joined((schedules.cosine(np.int64(4)), schedules.constant()), at=(np.int64(3),))
+    assert joined == schedules.joined((schedules.cosine(4), schedules.constant()), at=(3,))
+    assert type(joined.at[0]) is int
+
+
+def test_one_bare_step_in_a_joined_schedule_is_refused_with_how_to_write_it():
+    with pytest.raises(TypeError, match=r"at must be a sequence, such as \(value,\), got 3"):
+        schedules.joined((schedules.constant(), schedules.constant()), at=3)

@@ -88,6 +88,11 @@ def test_normalised_decay_halves_when_a_run_is_four_times_as_long(size, epochs):
     assert long == pytest.approx(short / 2, rel=1e-15)
 
 
+def test_numpy_integers_count_batches_examples_and_epochs():
+    counts = {"batch_size": 4, "examples": 10, "epochs": 2}
+    assert normalized(0.1, **{name: np.int64(n) for name, n in counts.items()}) == normalized(0.1, **counts)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

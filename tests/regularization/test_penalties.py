@@ -135,10 +135,35 @@ def test_a_coefficient_may_depend_on_the_step():
     w = mg.nn.Parameter(np.full(2, 2.0))
     penalty = L2(lambda step: step / 2)
     assert penalty([w], step=2).item() == 4
+    assert penalty([w], step=0).item() == 0
     with pytest.raises(ValueError, match=r"depends on the step; pass step="):
         penalty([w])
     with pytest.raises(ValueError, match=r"l2 at step 1 must be ≥ 0, got -1"):
         L2(lambda step: -step)([w], step=1)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (lambda m: m, r"got the module itself; pass its \.parameters\(\)"),
+        (lambda m: [m], r"got Linear at position 0; pass its \.parameters\(\)"),
+        (lambda m: m.bias, "got one Parameter; put it into a list"),
+        (lambda m: m.weight * 1, "got one Tensor; put it into a list"),
+        (lambda m: np.ones((2, 2)), "got one ndarray; put it into a list"),
+        (lambda m: [m.weight, np.ones(2)], "got ndarray at position 1; it has no gradient, wrap it"),
+        (lambda m: m.named_parameters(), "got tuple at position 0; leave the names out"),
+        (lambda m: dict(m.named_parameters()), r"such as model\.parameters\(\), got dict"),
+        (lambda m: 3, r"such as model\.parameters\(\), got int"),
+    ],
+)
+def test_a_penalty_takes_an_iterable_of_parameters_and_nothing_like_it(params, message):
+    model = mg.nn.Linear(2, 2, rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match=message):
+        L2(0.1, on="all")(params(model))
+
+
+def test_a_numpy_integer_counts_examples():
+    assert L2.per_example(1, examples=np.int64(10)).at(0) == {"l2": 0.1}
 
 
 def test_a_penalty_says_what_it_is():
@@ -162,7 +187,11 @@ def test_a_numpy_number_becomes_a_plain_one_so_that_it_promotes_nothing():
         (lambda: L2(True), TypeError, "l2 must be a real number, got True"),
         (lambda: L2(np.ones(2)), TypeError, "l2 must be a real number, got array"),
         (lambda: L2.full(-1), ValueError, "coefficient must be ≥ 0, got -1"),
-        (lambda: L2.per_example(0.1, examples=0), ValueError, "number of training examples, an integer ≥ 1, got 0"),
+        (
+            lambda: L2.per_example(0.1, examples=0),
+            ValueError,
+            "training examples, must be an integer ≥ 1, got 0",
+        ),
         (lambda: L2.per_example(0.1, examples=1.5), ValueError, r"an integer ≥ 1, got 1\.5"),
         (lambda: L2.per_example(0.1, examples=True), ValueError, "an integer ≥ 1, got True"),
         (lambda: L2(0.1, on="bias"), ValueError, 'on must be "weights", "all" or a predicate.*got \'bias\''),

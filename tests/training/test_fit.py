@@ -10,7 +10,7 @@ import minigrad as mg
 from minigrad import nn
 from minigrad.data import Batches
 from minigrad.optim import SGD, Adam
-from minigrad.regularization import L1, L2
+from minigrad.regularization import L1, L2, Decay
 from minigrad.training import History, evaluate, fit, load_checkpoint, progress, save_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -200,6 +200,41 @@ def test_epochs_that_are_complete_already_are_refused_with_the_way_on():
     quiet(*trio, epochs=2)
     with pytest.raises(ValueError, match=r"completed 2 epochs already.*pass epochs=4"):
         quiet(*trio, epochs=2)
+
+
+def test_numpy_integers_count_epochs():
+    history = quiet(*run(), epochs=np.int64(2), log_every=np.int64(7))
+    assert [len(history.epochs), len(history.steps)] == [2, 2]
+
+
+def test_an_optimizer_of_another_model_is_refused_before_any_work():
+    model, _, batches = run()
+    _, other, _ = run()
+    with pytest.raises(ValueError, match="no parameter of the optimizer belongs to the model"):
+        quiet(model, other, batches)
+    assert other.steps == batches.position == 0
+
+
+def test_an_optimizer_of_a_part_of_the_model_is_welcome():
+    model, _, batches = run()
+    before = model.state_dict()
+    quiet(model, SGD(model.layers[-1].parameters(), lr=0.1), batches, epochs=1)
+    after = model.state_dict()
+    assert np.array_equal(before["layers.0.weight"], after["layers.0.weight"])
+    assert not np.array_equal(before["layers.4.weight"], after["layers.4.weight"])
+
+
+@pytest.mark.parametrize("penalty", [Decay(0.1), 0.1])
+def test_a_penalty_that_is_no_function_is_refused_with_where_decay_belongs(penalty):
+    with pytest.raises(TypeError, match="penalty must be a function of the parameters.*to the optimizer: decay="):
+        quiet(*run(), penalty=penalty)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5])
+def test_an_evaluation_in_batches_of_no_size_is_refused(size):
+    model, *_ = run()
+    with pytest.raises(ValueError, match="batch_size must be an integer ≥ 1"):
+        evaluate(model, X, Y, batch_size=size)
 
 
 # --- resuming ---------------------------------------------------------------------------------------------------------

@@ -105,3 +105,15 @@ def test_without_safetensors_the_error_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(ImportError, match=r"\.\[lab\]"):
         mg.save(tmp_path / "m", model())
+
+
+def test_what_is_no_path_with_weights_is_refused_with_what_to_do(tmp_path):
+    trained = model()
+    optimizer = mg.optim.Adam(trained.parameters())
+    with pytest.raises(TypeError, match=r"must be an array or a tensor, got str.*save_checkpoint"):
+        mg.save(tmp_path / "m", optimizer.state_dict())
+    with pytest.raises(TypeError, match=r"weights must be a module or a dict of arrays, got Adam.*save_checkpoint"):
+        mg.save(tmp_path / "m", optimizer)
+    with pytest.raises(TypeError, match=r"save\(path, weights\): path must be a path, got Sequential"):
+        mg.save(trained, tmp_path / "m")
+    assert os.listdir(tmp_path) == []
