@@ -41,7 +41,7 @@ def _(x: float) -> float:
 
 @sqrt.register
 def _(x: Fraction) -> Fraction:
-    root = Fraction(math.isqrt(x.numerator), math.isqrt(x.denominator)) if x >= 0 else Fraction(0)
+    root = Fraction(math.isqrt(abs(x.numerator)), math.isqrt(x.denominator))
     if root * root != x:
         raise ValueError(f"sqrt of {x} is not rational; choose numbers whose roots are, or use floats")
     return root
@@ -70,4 +70,4 @@ def maximum(x: Any, y: Any) -> Any:
 @maximum.register(float)
 @maximum.register(Fraction)
 def _(x: Any, y: Any) -> Any:
-    return x if x >= y or x != x else type(x)(y)
+    return x if x != x else max(y, x)  # of equals and of what NaN is compared with, max takes the first
