@@ -66,8 +66,12 @@ def maximum(x: Any, y: Any) -> Any:
     return _own("maximum", x, y)
 
 
-@maximum.register(int)
 @maximum.register(float)
 @maximum.register(Fraction)
 def _(x: Any, y: Any) -> Any:
-    return x if x != x else max(y, x)  # of equals and of what NaN is compared with, max takes the first
+    return x if x != x else max(type(x)(y), x)  # of what cannot be ordered, max takes the first
+
+
+@maximum.register
+def _(x: int, y: Any) -> Any:
+    return max(y, x)
