@@ -102,11 +102,6 @@ class Tensor(Node):
         """The number of entries."""
         return self.data.size  # type: ignore[no-any-return]
 
-    @property
-    def is_leaf(self) -> bool:
-        """True if no recorded operation made this tensor."""
-        return self._op is None
-
     def __len__(self) -> int:
         return len(self.data)
 

@@ -16,7 +16,7 @@ def test_compare_prints_a_table_and_writes_three_files(tmp_path, capsys):
     out = tmp_path / "new" / "results"
     assert main([*TINY, "--out", str(out)]) == 0
     told = capsys.readouterr()
-    assert "weight decay (SGDW)" in told.out
+    assert "weight decay" in told.out
     assert "3 variants in" in told.out
     assert len(told.err.splitlines()) == 3  # plain lines: this is no terminal
     assert sorted(p.name for p in out.iterdir()) == ["compare.json", "compare.png", "compare.svg"]

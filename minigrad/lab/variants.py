@@ -143,7 +143,7 @@ ENTRIES: tuple[Entry, ...] = (
         _momentum(l2=lambda n: n.stationary_l2, on=_on), _stationary_l2, "heavy_ball_decay",
     ),
     Entry(
-        "heavy_ball_decay", "momentum", "weight decay (SGDW)", "update",
+        "heavy_ball_decay", "momentum", "weight decay", "update",
         _momentum(decay=_eta, on=_on), None, "heavy_ball_l2",
     ),
     Entry("adam", "adam", "none", "none", _adam()),
