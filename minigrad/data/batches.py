@@ -96,8 +96,8 @@ class Batches:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to where `state` was taken: the next batch is the one that followed there.
 
-        Raises ValueError if it was taken from batches of another number or size, or another kind of generator;
-        nothing has changed then.
+        Raises ValueError if it was taken from batches of another number or size, or another kind of generator, or
+        lacks something, and TypeError if it is no dict; nothing has changed then.
         """
         self.check_state_dict(state)
         self.rng.bit_generator.state = state["generator"]
@@ -110,19 +110,26 @@ class Batches:
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raise what `load_state_dict` would raise for `state`, changing nothing."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"expected a dict, as state_dict() returns it, got {type(state).__name__}")
         names = ("epoch", "position", "examples", "batch_size", "generator")
         if missing := [n for n in names if n not in state]:
             raise ValueError(f"the state of the batches lacks {', '.join(missing)}")
         for name, own in (("examples", self.examples), ("batch_size", self.batch_size)):
-            if state[name] != own:
+            if integer(name, state[name]) != own:
                 raise ValueError(f"these batches have {name} {own}, the state was taken with {state[name]}")
         integer("epoch", state["epoch"], least=0)
         if integer("position", state["position"], least=0) > len(self):
             raise ValueError(f"position must be an integer in [0, {len(self)}], the state says {state['position']!r}")
         kind = self.rng.bit_generator.state["bit_generator"]
+        if not isinstance(state["generator"], Mapping):
+            raise ValueError(f"generator must be a dict, the state says {state['generator']!r}")
         if state["generator"].get("bit_generator") != kind:
             raise ValueError(f"the generator is {kind}, the state's is {state['generator'].get('bit_generator')}")
-        type(self.rng.bit_generator)(0).state = state["generator"]
+        try:
+            type(self.rng.bit_generator)(0).state = state["generator"]
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            raise ValueError(f"generator is no state of {kind}: {error!r}") from error
 
     def __repr__(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from typing import Any
 
 from minigrad import ops
+from minigrad.nn.layers import pair
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
 
@@ -38,7 +39,7 @@ class GELU(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Return GELU of x."""
-        return ops.gelu(x)  # `op` hides what is saved
+        return ops.gelu(x)
 
 
 class Flatten(Module):
@@ -53,6 +54,9 @@ class MaxPool2d(Module):
     """The largest entry of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
 
     def __init__(self, size: Any = 2, stride: Any = None):
+        pair("size", size)
+        if stride is not None:
+            pair("stride", stride)
         self.size = size
         self.stride = stride
 
@@ -69,6 +73,9 @@ class AvgPool2d(Module):
     """The mean of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
 
     def __init__(self, size: Any = 2, stride: Any = None):
+        pair("size", size)
+        if stride is not None:
+            pair("stride", stride)
         self.size = size
         self.stride = stride
 

@@ -39,7 +39,7 @@ class Dropout(Module):
         key = (int(self.key[0]), int(self.key[1]))
         step = int(self.step)
         self.step += 1
-        return dropout(x, self.rate, key, step)  # `op` hides what is saved
+        return dropout(x, self.rate, key, step)
 
     def options(self) -> str:
         """Return the rate."""

@@ -11,7 +11,7 @@ from minigrad.nn.parameter import Parameter
 from minigrad.regularization.checks import integer
 from minigrad.tensor import Tensor
 
-__all__ = ["Conv2d", "Linear"]
+__all__ = ["Conv2d", "Linear", "pair"]
 
 
 class Linear(Module):
@@ -85,8 +85,9 @@ class Conv2d(Module):
         dtype: Any = np.float32,
     ):
         inputs, outputs = integer("inputs", inputs), integer("outputs", outputs)
-        height, width = size if isinstance(size, tuple | list) else (size, size)
-        height, width = integer("height", height), integer("width", width)
+        height, width = pair("size", size)
+        pair("stride", stride)
+        pair("padding", padding, least=0)
         self.weight = Parameter(init(rng, (height, width, inputs, outputs), dtype), role="weight")
         self.bias = Parameter(np.zeros(outputs, dtype), role="bias") if bias else None
         self.stride = stride
@@ -102,3 +103,11 @@ class Conv2d(Module):
         size = height if height == width else (height, width)
         more = [f"{k}={v}" for k, v, usual in (("stride", self.stride, 1), ("padding", self.padding, 0)) if v != usual]
         return ", ".join([f"{inputs}, {outputs}, {size}", *more, *(["bias=False"] if self.bias is None else [])])
+
+
+def pair(name: str, value: Any, least: int = 1) -> tuple[int, int]:
+    """Return two integers ≥ `least`, given as a pair or as one number for both; raise ValueError for anything else."""
+    both = value if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2:
+        raise ValueError(f"{name} must be an integer or a pair of them, got {value!r}")
+    return integer(name, both[0], least), integer(name, both[1], least)

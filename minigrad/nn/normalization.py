@@ -8,7 +8,7 @@ import numpy as np
 from minigrad import backend, ops
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
-from minigrad.regularization.checks import as_number, integer
+from minigrad.regularization.checks import as_number, integer, nonnegative
 from minigrad.tensor import Tensor
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -27,7 +27,7 @@ class BatchNorm(Module):
     Args:
         features: length of the last axis.
         momentum: weight of the newest batch, in [0, 1].
-        eps: added to the variance.
+        eps: added to the variance, ≥ 0.
         dtype: of parameters and running statistics.
 
     Source: Ioffe and Szegedy, "Batch normalization", arXiv 1502.03167, Algorithm 1.
@@ -37,7 +37,7 @@ class BatchNorm(Module):
         self.momentum = as_number("momentum", momentum)
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"momentum must lie in [0, 1], got {momentum!r}")
-        self.eps = as_number("eps", eps)
+        self.eps = nonnegative("eps", eps)
         features, xp = integer("features", features), backend.current()
         self.scale = Parameter(np.ones(features, dtype), role="scale")
         self.bias = Parameter(np.zeros(features, dtype), role="bias")
@@ -83,7 +83,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, features: int, *, eps: float = 1e-5, dtype: Any = np.float32):
-        self.eps = as_number("eps", eps)
+        self.eps = nonnegative("eps", eps)
         features = integer("features", features)
         self.scale = Parameter(np.ones(features, dtype), role="scale")
         self.bias = Parameter(np.zeros(features, dtype), role="bias")

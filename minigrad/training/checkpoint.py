@@ -1,5 +1,8 @@
 """A whole run in one file: model, optimizer and the place in the data."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ from minigrad.data import Batches
 from minigrad.nn import Module
 from minigrad.training.weights import Path, read, write
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["check_belongs", "load_checkpoint", "save_checkpoint"]
 
 _MARK = "array:"  # a string in the JSON part that stands for an array of the file
 
@@ -20,6 +23,9 @@ def save_checkpoint(path: Path, model: Module, optimizer: Any, batches: Batches)
     That is: parameters and buffers (running statistics, dropout's keys and steps), the optimizer's state and count
     of steps, and the generator, epoch and position of the batches. Hyperparameters and schedules are code and are
     not in the file: make model, optimizer and batches as they were made, then `load_checkpoint`.
+
+    Between steps means in a callback of `fit`, or before or after it. An exception inside a step leaves its batch
+    consumed: a checkpoint saved then would go on with the batch after it.
     """
     arrays = {f"model.{name}": a for name, a in model.state_dict().items()}
     about = {
@@ -36,19 +42,59 @@ def load_checkpoint(path: Path, model: Module, optimizer: Any, batches: Batches)
     On the CPU the run then goes on bit for bit as if it had not been stopped. Everything is checked before anything
     is written.
 
-    Raises ValueError for a file that is no checkpoint or lacks something, or where shapes differ, and TypeError for
-    another dtype.
+    Raises ValueError for a file that is no checkpoint or lacks something, or where shapes differ, for an optimizer of
+    another model and for one whose parameters a newer optimizer took over, and TypeError for another dtype.
     """
+    check_belongs(optimizer, model)
+    if taken := [p for p in optimizer.params if p.owner is not optimizer]:
+        raise ValueError(
+            f"a newer optimizer took over the parameter of shape {taken[0].shape}: load into that one, or make this "
+            "one anew after it"
+        )
     arrays, about = read(path)
     if about.get("kind") != "checkpoint":
-        raise ValueError(f"{path} is no checkpoint of a run; read weights with load")
+        raise ValueError(f"{os.fspath(path)} is no checkpoint of a run; read weights with load")
     weights = {name.removeprefix("model."): a for name, a in arrays.items() if name.startswith("model.")}
-    places = _unpack(about["batches"], arrays)
-    model.check_state_dict(weights)
-    batches.check_state_dict(places)
-    optimizer.load_state_dict(_unpack(about["optimizer"], arrays))  # checks all before it writes; the rest cannot fail
+    with _named(path, "model"):
+        model.check_state_dict(weights)
+    with _named(path, "batches"):
+        places = _part("batches", about, arrays)
+        batches.check_state_dict(places)
+    with _named(path, "optimizer"):
+        state = _part("optimizer", about, arrays)
+        if not isinstance(state.get("t", []), list):
+            raise ValueError(f"t must be a list, got {state['t']!r}")
+        for name in state.keys() - {"rule", "step", "t"}:
+            if not isinstance(state[name], np.ndarray):
+                raise ValueError(f"{name} must be an array, got {state[name]!r}")
+        optimizer.load_state_dict(state)  # checks all before it writes; the rest cannot fail
     model.load_state_dict(weights)
     batches.load_state_dict(places)
+
+
+def check_belongs(optimizer: Any, model: Module) -> None:
+    """Raise ValueError if `optimizer` has no parameter of `model`."""
+    if not {id(p) for p in model.parameters()} & {id(p) for p in optimizer.params}:
+        raise ValueError(
+            "no parameter of the optimizer belongs to the model, so nothing would be trained: make the optimizer from "
+            "model.parameters()"
+        )
+
+
+@contextlib.contextmanager
+def _named(path: Path, part: str) -> Iterator[None]:
+    """Put the path and the part into the errors of what does not fit, a missing entry becoming a ValueError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{os.fspath(path)}, {part}: {error.args[0] if error.args else error}") from error
+
+
+def _part(name: str, about: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(about.get(name), dict):
+        raise ValueError("the checkpoint lacks this part" if name not in about else "this part is no dict")
+    return _unpack(about[name], arrays)  # type: ignore[no-any-return]
 
 
 def _pack(tree: Any, name: str, arrays: dict[str, Any]) -> Any:

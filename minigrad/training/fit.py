@@ -16,6 +16,7 @@ from minigrad.nn import Module
 from minigrad.regularization import Penalty
 from minigrad.regularization.checks import integer
 from minigrad.regularization.selection import is_weight
+from minigrad.training.checkpoint import check_belongs
 from minigrad.training.clip import clip_by_norm, clip_by_value, joint_norm
 from minigrad.training.evaluate import evaluate, hits, modes_kept
 from minigrad.training.history import History, Meter, Record
@@ -68,8 +69,12 @@ def fit(
 
     Each step: forget the gradients, compute the data loss and, apart from it, the penalty, call `backward` on their
     sum, clip, let the optimizer step. The run continues from where the batches stand: after `load_checkpoint` the
-    same call goes on, mid-epoch, bit for bit as the uninterrupted run would have (on the CPU; the history begins
-    anew). To train longer, call it again with a larger `epochs`.
+    same call goes on, mid-epoch, bit for bit as the uninterrupted run would have (on the CPU). The history begins
+    anew: the means of an epoch that is resumed in its middle cover the rest of it only, as its record's ``examples``
+    says, and an epoch of which no step is left gets no record. To train longer, call it again with a larger `epochs`.
+
+    An exception inside a step, a KeyboardInterrupt among them, leaves its batch consumed and perhaps not learned from:
+    a checkpoint that is to be exact is saved between two steps, in a callback.
 
     Args:
         model: called with a batch's x.
@@ -84,7 +89,8 @@ def fit(
         clip_norm: scale gradients to a joint norm of at most clip_norm (`clip_by_norm`), after clip_value. Both act
             *before the optimizer's door*: they see a penalty in the loss, but neither ``l2=`` nor ``decay=``.
         log_every: steps between two records. Only then, and at the end of an epoch, anything is read from the device.
-        callbacks: functions of a `State`, called after every step. One that sets ``state.stop`` ends the run.
+        callbacks: functions of a `State`, called after every step; after the last one of an epoch its record is in
+            ``state.history`` already. One that sets ``state.stop`` ends the run.
         progress: a live bar in a terminal and plain lines without one; False for silence; or a reporter of one's own.
         label: shown before the progress.
 
@@ -127,17 +133,17 @@ def fit(
                     record: Record = {"step": state.step, "epoch": epoch + batches.position / len(batches)}
                     state.history.steps.append(record | meter.record(joint_norm(p.data for p in weights)))
                     show.step(state.history.steps[-1])
+                if batches.position == len(batches):
+                    record = {"epoch": epoch + 1, "step": state.step, "seconds": time.perf_counter() - began}
+                    record |= meter.epoch_record(joint_norm(p.data for p in weights))
+                    if test is not None:
+                        record["test_loss"], record["test_accuracy"] = evaluate(model, *test, loss=loss)
+                    state.history.epochs.append(record)
+                    show.epoch(record)
                 for call in calls:
                     call(state)
                 if state.stop:
                     break
-            else:
-                record = {"epoch": epoch + 1, "step": state.step, "seconds": time.perf_counter() - began}
-                record |= meter.epoch_record(joint_norm(p.data for p in weights))
-                if test is not None:
-                    record["test_loss"], record["test_accuracy"] = evaluate(model, *test, loss=loss)
-                state.history.epochs.append(record)
-                show.epoch(record)
     state.history.stopped = state.stop
     return state.history
 
@@ -154,11 +160,7 @@ def _check(model: Module, optimizer: Any, batches: Batches, epochs: int, penalty
             f"penalty must be a function of the parameters, such as L2(0.01), got {penalty!r}; weight decay is no "
             "penalty and belongs to the optimizer: decay="
         )
-    if not {id(p) for p in model.parameters()} & {id(p) for p in optimizer.params}:
-        raise ValueError(
-            "no parameter of the optimizer belongs to the model, so nothing would be trained: make the optimizer from "
-            "model.parameters()"
-        )
+    check_belongs(optimizer, model)
     if batches.epoch >= epochs:
         raise ValueError(
             f"the batches have completed {batches.epoch} epochs already, and epochs={epochs} counts from the beginning "

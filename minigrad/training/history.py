@@ -20,11 +20,16 @@ class History:
         steps: one every ``log_every`` steps: step, epoch (in epochs and fractions of them), data_loss and accuracy
             (means over the examples since the record before), penalty (at the weights the last step began with) and
             norm (‖w‖ after it).
-        epochs: one per epoch: epoch (from 1), step, seconds, data_loss and accuracy (means over the epoch's examples,
-            as they were met in training), penalty, norm, and test_loss and test_accuracy where there is test data.
+        epochs: one per epoch that this call completed by a step: epoch (from 1), step, seconds, data_loss and accuracy
+            (means over the examples this call met in it, as they were met in training), penalty, norm, and test_loss
+            and test_accuracy where there is test data.
         stopped: whether a callback ended the run.
 
-    The data loss never includes the penalty. An accuracy is None where the labels are no integers.
+    Both kinds have examples: how many their means cover. An epoch that was resumed in its middle has fewer than the
+    others, since what came before the checkpoint is in the history of that call.
+
+    The data loss never includes the penalty. accuracy and test_accuracy are None where the labels are no integers;
+    nothing else is None.
     """
 
     steps: list[Record] = field(default_factory=list)
@@ -48,13 +53,13 @@ class Meter:
         self._pending.append((loss, hits, penalty, examples))
 
     def record(self, norm: Any) -> Record:
-        """Return the record of what came since the last one."""
+        """Return the record of what came since the last one: at least one step."""
         self.read(norm)
         sums, self._since = self._since, np.zeros(3)
         return self._record(sums)
 
     def epoch_record(self, norm: Any) -> Record:
-        """Return the record of the epoch."""
+        """Return the record of the epoch, of which at least one step was added."""
         self.read(norm)
         sums, self._epoch = self._epoch, np.zeros(3)
         return self._record(sums)
@@ -78,8 +83,9 @@ class Meter:
     def _record(self, sums: Any) -> Record:
         loss, hits, examples = (float(s) for s in sums)
         return {
-            "data_loss": loss / examples if examples else None,
-            "accuracy": hits / examples if examples and self._counts else None,
+            "examples": int(examples),
+            "data_loss": loss / examples,
+            "accuracy": hits / examples if self._counts else None,
             "penalty": self.penalty,
             "norm": self.norm,
         }

@@ -18,6 +18,7 @@ Path = str | os.PathLike[str]
 
 _FLOATS = ("float16", "float32", "float64")
 _DTYPES = frozenset(("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), *_FLOATS))
+_READABLE = frozenset(("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64)), "F16", "F32", "F64"))
 _KEY = "minigrad"
 
 
@@ -46,7 +47,10 @@ def load(path: Path, module: Module | None = None) -> Any:
     """Return a file's arrays by name, on the host; or write them into `module`, and return that.
 
     Names, shapes and dtypes are checked before anything is written: see `Module.load_state_dict`. Files of other
-    programs are read too. Raises ValueError for a checkpoint of a whole run, which `load_checkpoint` reads.
+    programs are read too, as far as NumPy has their dtypes: bfloat16, for one, it lacks.
+
+    Raises ValueError for a checkpoint of a whole run, which `load_checkpoint` reads, and for a file that is no complete
+    safetensors file, TypeError for a dtype that cannot be read, and OSError where there is no file.
     """
     arrays, about = read(path)
     if about.get("kind") == "checkpoint":
@@ -57,6 +61,7 @@ def load(path: Path, module: Module | None = None) -> Any:
 def write(path: Path, arrays: Mapping[str, Any], about: dict[str, Any]) -> None:
     """Write arrays and what JSON can hold `about` them to a safetensors file, whole or not at all."""
     safetensors = need("safetensors.numpy", "lab")
+    _check_file(path)
     content = safetensors.save({name: _storable(name, a) for name, a in arrays.items()}, {_KEY: json.dumps(about)})
     target = os.path.realpath(path)
     temporary = f"{target}.{os.getpid()}.tmp"
@@ -75,12 +80,35 @@ def write(path: Path, arrays: Mapping[str, Any], about: dict[str, Any]) -> None:
 def read(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
     """Return the arrays of a safetensors file, and what minigrad wrote about them ({} if another program did)."""
     safetensors = need("safetensors", "lab")
+    _check_file(path)
     try:
         with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 -- no mapping
+            about = _about(path, (file.metadata() or {}).get(_KEY, "{}"))
+            names = list(file.keys())
+            for name in names:
+                if (dtype := file.get_slice(name).get_dtype()) not in _READABLE:
+                    raise TypeError(
+                        f"{os.fspath(path)}: {name} has dtype {dtype}, which cannot be read here; convert it to F32 "
+                        "where the file was made"
+                    )
+            return {name: file.get_tensor(name) for name in names}, about
     except safetensors.SafetensorError as error:
         raise ValueError(f"{os.fspath(path)} is no complete safetensors file: {error}") from error
+
+
+def _about(path: Path, text: str) -> dict[str, Any]:
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{os.fspath(path)}: the metadata under {_KEY!r} are no JSON: {error}") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"{os.fspath(path)}: the metadata under {_KEY!r} must be a dict, got {about!r}")
+    return about
+
+
+def _check_file(path: Path) -> None:
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{os.fspath(path)} is a directory; name a file in it")
 
 
 def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:

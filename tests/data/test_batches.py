@@ -117,6 +117,12 @@ def test_no_examples_are_refused():
         ({"position": 7}, r"position must be an integer in \[0, 6\]"),
         ({"epoch": -1}, "epoch must"),
         ({"generator": np.random.MT19937(0).state}, "generator is PCG64"),
+        ({"generator": 3}, "generator must be a dict"),
+        ({"generator": {"bit_generator": "PCG64"}}, "generator is no state of PCG64"),
+        ({"generator": np.random.PCG64(0).state | {"state": 3}}, "generator is no state of PCG64"),
+        ({"generator": np.random.PCG64(0).state | {"uinteger": 1 << 80}}, "generator is no state of PCG64"),
+        ({"examples": None}, "examples must be an integer"),
+        ({"position": [1]}, "position must be an integer"),
     ],
 )
 def test_a_state_of_other_batches_is_refused_and_changes_nothing(change, message):
@@ -128,6 +134,11 @@ def test_a_state_of_other_batches_is_refused_and_changes_nothing(change, message
     with pytest.raises(ValueError, match="lacks position"):
         batches.load_state_dict({k: v for k, v in before.items() if k != "position"})
     assert batches.state_dict() == before
+
+
+def test_a_state_that_is_no_dict_is_refused():
+    with pytest.raises(TypeError, match="expected a dict.*got list"):
+        make().load_state_dict([])
 
 
 def test_what_is_handed_out_is_no_view_of_the_data():

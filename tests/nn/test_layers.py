@@ -77,6 +77,25 @@ def test_sizes_below_one_are_refused(make):
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: nn.Conv2d(1, 2, 3, rng=rng(), stride=0), "stride must be an integer ≥ 1, got 0"),
+        (lambda: nn.Conv2d(1, 2, 3, rng=rng(), stride=(1, 0)), "stride must be an integer ≥ 1, got 0"),
+        (lambda: nn.Conv2d(1, 2, 3, rng=rng(), padding=-1), "padding must be an integer ≥ 0, got -1"),
+        (lambda: nn.Conv2d(1, 2, (3, 3, 3), rng=rng()), "size must be an integer or a pair"),
+        (lambda: nn.MaxPool2d(0), "size must be an integer ≥ 1, got 0"),
+        (lambda: nn.MaxPool2d(2, stride=0), "stride must be an integer ≥ 1, got 0"),
+        (lambda: nn.AvgPool2d((2, 1.5)), "size must be an integer ≥ 1, got 1.5"),
+        (lambda: nn.LayerNorm(3, eps=-1e-5), "eps must be ≥ 0, got -1e-05"),
+        (lambda: nn.BatchNorm(3, eps=-1e-5), "eps must be ≥ 0, got -1e-05"),
+    ],
+)
+def test_windows_and_eps_out_of_range_are_refused_by_name_when_the_layer_is_made(make, name):
+    with pytest.raises(ValueError, match=re.escape(name)):
+        make()
+
+
 def test_sequential_takes_functions_and_refuses_classes():
     assert nn.Sequential(mg.relu, mg.exp)(np.array([-1.0])).numpy() == 1
     with pytest.raises(TypeError, match="layer 1 must be"):

@@ -11,7 +11,7 @@ from minigrad import nn
 from minigrad.data import Batches
 from minigrad.optim import SGD, Adam
 from minigrad.regularization import L1, L2, Decay
-from minigrad.training import History, evaluate, fit, load_checkpoint, progress, save_checkpoint
+from minigrad.training import History, evaluate, fit, load_checkpoint, progress, save_checkpoint, weights
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((50, 6)).astype(np.float32)
@@ -300,6 +300,111 @@ def test_weights_and_checkpoints_are_not_mistaken_for_each_other(tmp_path):
         mg.load(tmp_path / "run", trio[0])
     with pytest.raises(ValueError, match="no checkpoint"):
         load_checkpoint(tmp_path / "weights", *trio)
+
+
+def test_a_run_resumed_at_the_end_of_an_epoch_has_no_record_of_that_epoch(tmp_path):
+    def checkpoint(state):
+        if state.step == 7:
+            save_checkpoint(tmp_path / "run", state.model, state.optimizer, state.batches)
+
+    whole = quiet(*run(), test=(X, Y), callbacks=checkpoint)
+    resumed = run(seed=5)
+    load_checkpoint(tmp_path / "run", *resumed)
+    records = quiet(*resumed, test=(X, Y)).epochs
+    assert untimed(records) == untimed(whole.epochs[1:])
+
+
+def untimed(records):
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in records]
+
+
+def test_a_stop_at_the_last_step_of_an_epoch_keeps_its_record():
+    def stop(state):
+        state.stop = state.step == 7
+
+    trio = run()
+    first = quiet(*trio, test=(X, Y), callbacks=stop)
+    second = quiet(*trio, test=(X, Y))
+    assert untimed(first.epochs + second.epochs) == untimed(quiet(*run(), test=(X, Y)).epochs)
+    assert first.stopped
+    assert not second.stopped
+
+
+def test_a_callback_at_the_last_step_of_an_epoch_sees_its_record():
+    seen = []
+    quiet(*run(), epochs=2, callbacks=lambda state: seen.append(len(state.history.epochs)))
+    assert seen == [0] * 6 + [1] * 7 + [2]
+
+
+def test_the_record_of_an_epoch_resumed_in_its_middle_says_how_many_examples_it_covers():
+    trio = run()
+    losses = []
+
+    def stop(state):
+        losses.append(float(state.data_loss))
+        state.stop = state.step == 4
+
+    quiet(*trio, callbacks=stop)
+    records = quiet(*trio, callbacks=lambda state: losses.append(float(state.data_loss))).epochs
+    assert [r["examples"] for r in records] == [18, 50, 50]
+    rest = (8 * losses[4] + 8 * losses[5] + 2 * losses[6]) / 18
+    assert records[0]["data_loss"] == pytest.approx(rest, rel=1e-14)
+
+
+def test_a_checkpoint_is_refused_by_an_optimizer_of_another_model_or_one_taken_over(tmp_path):
+    model, optimizer, batches = run()
+    quiet(model, optimizer, batches, epochs=1)
+    save_checkpoint(tmp_path / "run", model, optimizer, batches)
+    fresh, older, data = run(seed=3)
+    before = everything(fresh, older, data)
+    with pytest.raises(ValueError, match="no parameter of the optimizer belongs to the model"):
+        load_checkpoint(tmp_path / "run", fresh, run()[1], data)
+    newer = SGD(fresh.parameters(), lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="a newer optimizer took over the parameter"):
+        load_checkpoint(tmp_path / "run", fresh, older, data)
+    assert same(everything(fresh, older, data), before)
+    load_checkpoint(tmp_path / "run", fresh, newer, data)
+    assert same(fresh.state_dict(), model.state_dict())
+
+
+def without(key):
+    return lambda tree: tree.pop(key)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without("batches"), "run, batches: the checkpoint lacks this part"),
+        (without("optimizer"), "run, optimizer: the checkpoint lacks this part"),
+        (lambda about: about.update(batches=[1]), "run, batches: this part is no dict"),
+        (lambda about: about.update(optimizer="array:x"), "run, optimizer: this part is no dict"),
+        (lambda about: about["batches"].pop("generator"), "run, batches: .*lacks generator"),
+        (lambda about: about["batches"].update(generator=None), "run, batches: generator must be a dict"),
+        (lambda about: about["batches"]["generator"].pop("state"), "run, batches: generator is no state"),
+        (lambda about: about["batches"].update(epoch="1"), "run, batches: epoch must be an integer"),
+        (lambda about: about["optimizer"].pop("step"), r"run, optimizer: .*missing \['step'\]"),
+        (lambda about: about["optimizer"].update(t=3), "run, optimizer: t must be a list"),
+        (lambda about: about["optimizer"].update(t=[None]), "run, optimizer: t must be an integer"),
+        (lambda about: about["optimizer"].update({key(about): 1.5}), "run, optimizer: .* must be an array, got 1.5"),
+        (lambda about: about["optimizer"].update({key(about): "array:x"}), "run, optimizer: .*lacks its array x"),
+    ],
+)
+def test_a_malformed_checkpoint_is_a_value_error_with_path_and_part_and_changes_nothing(tmp_path, damage, message):
+    trio = run()
+    quiet(*trio, epochs=1)
+    save_checkpoint(tmp_path / "run", *trio)
+    arrays, about = weights.read(tmp_path / "run")
+    damage(about)
+    weights.write(tmp_path / "run", arrays, about)
+    target = run(seed=3)
+    before = everything(*target) | target[2].state_dict()
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(tmp_path / "run", *target)
+    assert same(everything(*target) | target[2].state_dict(), before)
+
+
+def key(about):
+    return next(name for name in about["optimizer"] if name not in ("rule", "step", "t"))
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

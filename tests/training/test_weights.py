@@ -1,5 +1,7 @@
+import json
 import os
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -117,3 +119,29 @@ def test_what_is_no_path_with_weights_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(TypeError, match=r"save\(path, weights\): path must be a path, got Sequential"):
         mg.save(trained, tmp_path / "m")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_dtype_numpy_lacks_is_refused_with_file_tensor_and_dtype(tmp_path):
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "theirs").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(TypeError, match=r"theirs: w has dtype BF16, which cannot be read"):
+        mg.load(tmp_path / "theirs")
+
+
+def test_a_directory_is_named_as_what_it_is_and_nothing_is_left_behind(tmp_path):
+    (tmp_path / "d").mkdir()
+    for attempt in (lambda: mg.save(tmp_path / "d", model()), lambda: mg.load(tmp_path / "d")):
+        with pytest.raises(IsADirectoryError, match="d is a directory; name a file in it"):
+            attempt()
+    assert os.listdir(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "are no JSON"), ("[1]", "must be a dict"), ("[" * 9999, "no JSON")]
+)
+def test_metadata_that_cannot_be_read_are_refused_with_the_path(tmp_path, text, message):
+    from safetensors.numpy import save_file
+
+    save_file({"w": np.zeros(2)}, tmp_path / "m", {"minigrad": text})
+    with pytest.raises(ValueError, match=f"m: the metadata under 'minigrad' .*{message}"):
+        mg.load(tmp_path / "m")
