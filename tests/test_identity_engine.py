@@ -24,6 +24,7 @@ from tests.strategies import (
     schedules,
     shapes,
     steps,
+    visible_decays,
 )
 
 DTYPES = [np.float64, np.float32]
@@ -52,6 +53,9 @@ class Door:
 
     def weights(self):
         return [p.data.copy() for p in self.params]
+
+    def gradients(self):
+        return [p.grad.copy() for p in self.params]
 
     def write(self, weights):
         for p, w in zip(self.params, weights, strict=True):
@@ -113,6 +117,7 @@ def test_by_default_a_penalty_spares_biases_and_decay_does_not_so_biases_differ_
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_a_run(dtype, record_property):
     """From the same weights, for every weight, within the derived bound. Doors 1 and 2 even agree in every bit."""
+    DRAWS.clear()
     met, count = [0.0], [0]
 
     @given(st.data())
@@ -125,21 +130,30 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
             initial.append((data.draw(arrays(dtype, (o,), 2.0**-2, 1)), "bias"))
         rows = data.draw(st.integers(1, 3))
         schedule = data.draw(schedules(3))
-        lr, decay = data.draw(log_uniform(1e-3, 0.1)), data.draw(log_uniform(5e-3, 0.5))
-        run = [Door(n, initial, lr, decay, schedule) for n in (1, 2, 3)]
-        for t in range(3):
+        lr = data.draw(log_uniform(1e-3, 0.1))
+
+        def draw_loss():
             x, y = data.draw(arrays(dtype, (rows, sizes[0]))), data.draw(arrays(dtype, (rows, sizes[-1]), 2.0**-4, 1))
 
-            def loss(*params, x=x, y=y):
+            def loss(*params, x=x):
                 for weight, bias in zip(params[::2], params[1::2], strict=True):
                     x = mg.tanh(mg.linear(x, weight, bias))
                 return mg.mse(x, y)
 
+            return loss
+
+        losses = [draw_loss() for _ in range(3)]
+        probe = Door(3, initial, lr, 0.0)
+        probe.backward(losses[0])
+        w, g = (np.concatenate([a.ravel() for a in found]) for found in (probe.weights(), probe.gradients()))
+        decay = data.draw(visible_decays(w, g, lr, times=1 / schedule[0]))
+        run = [Door(n, initial, lr, decay, schedule) for n in (1, 2, 3)]
+        for t, loss in enumerate(losses):
             before = run[2].weights()
             for door in run:
                 door.write(before)
                 door.backward(loss)
-            gradients = [p.grad.copy() for p in run[2].params]
+            gradients = run[2].gradients()
             for door in run:
                 door.optimizer.step()
             numbers = run[2].optimizer.hyper(t)
@@ -147,7 +161,7 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
                 bound = one_step_bound(w, g, numbers["lr"], numbers["decay"], l2=decay / lr)
                 assert one.dtype == two.dtype == three.dtype == dtype
                 if t == 0:
-                    assert np.all(numbers["decay"] * abs(w) >= VISIBLE * bound) or schedule[0] < 0.1
+                    assert np.all(numbers["decay"] * abs(w) >= VISIBLE * bound)
                 met.append(float(np.max(distance(two, three) / bound)))
                 assert np.all(distance(two, three) <= bound)
                 assert np.array_equal(one, two)
@@ -155,6 +169,7 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
     property_()
     record_property(LARGEST, max(met))
     assert count[0] >= 10
+    assert DRAWS["rejected"] <= 0.05 * DRAWS["drawn"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

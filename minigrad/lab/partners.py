@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.lab.variants import Entry, Numbers
-from minigrad.proof.rounding import one_step_bound
+from minigrad.proof.rounding import one_step_bound, unit_roundoff
 from minigrad.regularization import plain
 from minigrad.rules import hyper_names
 
@@ -83,6 +83,11 @@ class Form:
         return Point(weights, states)
 
 
+def _rounding(*points: Point) -> float:
+    weights = [flat(at.weights) for at in points]
+    return unit_roundoff(weights[0].dtype) * max(float(np.max(np.abs(w))) for w in weights)
+
+
 def _regularised(optimizer: Any, params: list[Any]) -> list[bool]:
     chosen = {id(p) for group in optimizer.groups if group.regularised for p in group.params}
     return [id(p) in chosen for p in params]
@@ -93,6 +98,7 @@ class OneStep:
 
     Attributes:
         weights: largest |difference| of a weight after one step.
+        roundings: the same, in units of u·M: u is the unit roundoff, M the largest weight before or after that step.
         state: the same of the optimizer's state; None where there is none.
         bound_ratio: largest |difference| / rounding bound; None unless the two are one algorithm.
         state_off_l2w: heavy ball at λ = η/α: the largest distance between the buffers' difference and λw.
@@ -101,18 +107,19 @@ class OneStep:
     def __init__(self, entry: Entry, partner: Form, numbers: Numbers):
         self.entry, self.partner, self.numbers = entry, partner, numbers
         self.weights = 0.0
+        self.roundings = 0.0
         self.state: float | None = None
         self.bound_ratio: float | None = 0.0 if entry.identical else None
         self.state_off_l2w: float | None = None
-        self.series: list[float] = []
         self._differs_by_l2w = {entry.name, partner.entry.name} == {"heavy_ball_l2", "heavy_ball_decay"}
 
     def observe(self, step: int, before: Point, data_gradient: Arrays, own: Point, other: Point) -> None:
         """Compare where the 0-based `step` led, here (`own`) and through the partner's form (`other`)."""
         difference = flat(own.weights).astype(np.float64) - flat(other.weights)
         largest = float(np.max(np.abs(difference)))
-        self.series.append(largest)
         self.weights = max(self.weights, largest)
+        if largest > 0:
+            self.roundings = max(self.roundings, largest / _rounding(before, own, other))
         if own.state[0]:
             of_state = flat([*chain(*own.state)]).astype(np.float64) - flat([*chain(*other.state)])
             self.state = max(self.state or 0.0, float(np.max(np.abs(of_state))))

@@ -5,12 +5,18 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.lab.compare import Results
+from minigrad.lab.partners import OneStep
 from minigrad.lab.progress import FAMILY_NAMES
 from minigrad.lab.trial import Run
 
 __all__ = ["as_json", "notes", "print_report", "table"]
 
 WIDTH = 114
+CLEAR = 100  # how many times rounding a difference must be to be called one
+# Of one step of heavy ball, in u·M where M bounds all weights before and after. With h = βb + g and |αh| ≤ 2M the bound
+# of `one_step_bound` is at most 2 + 6 + 3/2 + 4η; the sums of h and of g + λw add |αh| + |αg| + η|w|. With |αg| ≤ 2M
+# too this is 13.5 + 5η ≤ 18.5.
+ROUNDINGS = 18.5
 COLUMNS = (
     ("data\nloss", 6), ("\npenalty", 7), ("train\n%", 5), ("test\n%", 5), ("\n‖w‖", 6), ("zeros\n%", 5),
     ("one step\nweights", 8), ("one step\nstate", 8), ("error\n/ bound", 7), ("whole\nrun", 7),
@@ -99,22 +105,65 @@ def notes(results: Results) -> list[str]:
         "difference of a weight, and of the state.",
         "Whole run: ‖θ − θ′‖ / ‖θ₀‖ at the end, over all parameters; θ′ are the partner's, θ₀ the common start.",
     ]
-    pairs = [r.one_step for r in results.runs.values() if r.one_step]
-    ratios = [pair.bound_ratio for pair in pairs if pair.bound_ratio is not None]
-    if ratios:
-        lines.append(
-            f"SGD: L2 at λ = η/α and weight decay are one algorithm: at every step and on every weight they differ by "
-            f"at most {max(ratios):.2f} of the derived rounding bound."
-        )
-    ball = results.runs.get("heavy_ball_l2")
-    if ball and ball.one_step and ball.one_step.state is not None and ball.one_step.state_off_l2w is not None:
-        lines.append(
-            f"Momentum: after one step the weights of L2 at η/α and of decay agree to rounding, but the buffers "
-            f"differ by λw (up to {ball.one_step.state:.1e} here; by λw itself to within "
-            f"{ball.one_step.state_off_l2w:.0e}), so the second step differs."
-        )
-    if "adam" in results.runs:
-        lines.append(
-            "Adam divides the penalty by the gradient's own size, decay is not divided: no λ makes the two agree."
-        )
+    found = {"sgd": _of_sgd, "momentum": _of_momentum, "adam": _of_adam}
+    for family in s.families:
+        runs = {name: run for name, run in results.runs.items() if run.entry.family == family}
+        lines.append(_of_nothing(family, runs) if _decay(runs) == 0 else found[family](results))
     return lines
+
+
+def _decay(runs: dict[str, Run]) -> float:
+    return next(iter(runs.values())).numbers.decay
+
+
+def _of_nothing(family: str, runs: dict[str, Run]) -> str:
+    name = FAMILY_NAMES[family]
+    worst = max(run.one_step.weights for run in runs.values() if run.one_step)
+    return (
+        f"{name[0].upper() + name[1:]}: at η = 0 nothing is regularised, and the forms say nothing about each other: "
+        f"one step of any two partners differs by {_small(worst)}."
+    )
+
+
+def _of_sgd(results: Results) -> str:
+    pairs = [run.one_step for run in results.runs.values() if run.one_step]
+    worst = max(pair.bound_ratio for pair in pairs if pair.bound_ratio is not None)
+    return (
+        f"SGD: L2 at λ = η/α and weight decay are one algorithm: at every step and on every weight they differ by at "
+        f"most {worst:.2f} of the derived rounding bound."
+    )
+
+
+def _of_momentum(results: Results) -> str:
+    one, end = results.runs["heavy_ball_l2"].one_step, results.distances["heavy_ball_l2"][-1]
+    assert one is not None
+    assert one.state is not None
+    assert one.state_off_l2w is not None
+    agree = f"agree to rounding (to within {_small(one.weights)}, {one.roundings:.1f} u·max|w|)"
+    differ = f"differ by up to {_small(one.weights)}, {one.roundings:.2g} u·max|w|: more than rounding"
+    text = f"Momentum: after one step the weights of L2 at η/α and of decay {agree if _agrees(one) else differ}"
+    if one.state == 0:
+        return f"{text}; the buffers do not differ: λw is too small to be seen. The runs end {_small(end)} apart."
+    is_l2w = one.state_off_l2w <= one.state / CLEAR
+    size = f"by λw itself to within {_small(one.state_off_l2w)}" if is_l2w else "no clearer than rounding"
+    text += f"; the buffers differ by up to {_small(one.state)}, {size}"
+    return f"{text}. The runs end {_small(end)} apart."
+
+
+def _of_adam(results: Results) -> str:
+    one, end = results.runs["adam_l2"].one_step, results.distances["adam_l2"][-1]
+    assert one is not None
+    if one.roundings <= CLEAR:
+        return (
+            f"Adam: one step of L2 at η/α and of AdamW differs by {_small(one.weights)}, {one.roundings:.1f} u·max|w|: "
+            f"no clearer than rounding at this η. The runs end {_small(end)} apart."
+        )
+    return (
+        f"Adam divides the penalty by the gradient's own size, decay is not divided: one step of L2 at η/α and of "
+        f"AdamW differs by up to {_small(one.weights)}, {one.roundings:.0e} u·max|w|. "
+        f"The runs end {_small(end)} apart."
+    )
+
+
+def _agrees(one: OneStep) -> bool:
+    return one.roundings <= ROUNDINGS

@@ -7,7 +7,8 @@ from minigrad.lab import ENTRIES, Settings, compare
 from minigrad.lab.figure import STYLES, render
 from minigrad.lab.output import check_directory, write_all
 from minigrad.lab.progress import Bars, Lines, Silent, progress_for
-from minigrad.lab.report import WIDTH, print_report
+from minigrad.lab.report import ROUNDINGS, WIDTH, notes, print_report
+from minigrad.lab.variants import FAMILIES
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,33 @@ def test_the_table_has_a_row_for_every_entry_and_cuts_nothing(results):
     assert all(len(line) <= WIDTH for line in text.splitlines())
     for entry in ENTRIES:
         assert entry.label in text
-    assert "buffers differ by λw" in " ".join(text.split())
-    assert "of the derived rounding bound" in " ".join(text.split())
+    text = " ".join(text.split())
+    assert "weights of L2 at η/α and of decay agree to rounding" in text
+    assert "by λw itself to within" in text
+    assert "Adam divides the penalty" in text
+    assert "of the derived rounding bound" in text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_notes_conclude_nothing_where_nothing_was_regularised(family):
+    found = notes(compare(Settings(optimizer=family, decay=0.0, epochs=1, batch_size=512)))[-1]
+    assert "at η = 0 nothing is regularised" in found
+    assert "differs by 0." in found
+
+
+@pytest.mark.parametrize("family", ["momentum", "adam"])
+def test_the_notes_call_nothing_a_difference_that_rounding_hides(family):
+    # Where the gradient is 0, Adam multiplies λw by up to α/ε = 10⁸ α: the η that is lost is smaller than u/10⁸.
+    found = notes(compare(Settings(optimizer=family, decay=1e-26, epochs=1, batch_size=512)))[-1]
+    assert "no clearer than rounding" in found or "too small to be seen" in found
+    assert "λw itself" not in found
+    assert "divides" not in found
+
+
+def test_the_notes_report_a_disagreement_of_the_weights_that_was_measured(monkeypatch):
+    run = compare(Settings(optimizer="momentum", epochs=1, batch_size=512))
+    monkeypatch.setattr(run.runs["heavy_ball_l2"].one_step, "roundings", 2 * ROUNDINGS)
+    assert "u·max|w|: more than rounding" in notes(run)[-1]
 
 
 def test_the_figure_is_the_same_bytes_for_the_same_results_and_an_svg_without_a_date(results):
