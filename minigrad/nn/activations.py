@@ -50,8 +50,8 @@ class Flatten(Module):
         return ops.reshape(x, (x.shape[0], -1))
 
 
-class MaxPool2d(Module):
-    """The largest entry of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
+class _Pool2d(Module):
+    """A window that moves over images; what it makes of each is said by its heirs."""
 
     def __init__(self, size: Any = 2, stride: Any = None):
         pair("size", size)
@@ -59,30 +59,23 @@ class MaxPool2d(Module):
             pair("stride", stride)
         self.size = size
         self.stride = stride
+
+    def options(self) -> str:
+        """Return the window, and a stride that differs."""
+        return f"{self.size}" + ("" if self.stride is None else f", stride={self.stride}")
+
+
+class MaxPool2d(_Pool2d):
+    """The largest entry of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
 
     def forward(self, x: Any) -> Tensor:
         """Return x of shape (N, H, W, C), pooled."""
         return ops.max_pool2d(x, self.size, self.stride)
 
-    def options(self) -> str:
-        """Return the window, and a stride that differs."""
-        return f"{self.size}" + ("" if self.stride is None else f", stride={self.stride}")
 
-
-class AvgPool2d(Module):
+class AvgPool2d(_Pool2d):
     """The mean of each window, per channel; x is (N, H, W, C). The stride is the window's size by default."""
-
-    def __init__(self, size: Any = 2, stride: Any = None):
-        pair("size", size)
-        if stride is not None:
-            pair("stride", stride)
-        self.size = size
-        self.stride = stride
 
     def forward(self, x: Any) -> Tensor:
         """Return x of shape (N, H, W, C), pooled."""
         return ops.avg_pool2d(x, self.size, self.stride)
-
-    def options(self) -> str:
-        """Return the window, and a stride that differs."""
-        return f"{self.size}" + ("" if self.stride is None else f", stride={self.stride}")
