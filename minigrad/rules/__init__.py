@@ -13,6 +13,7 @@ from minigrad.rules.adagrad import adagrad
 from minigrad.rules.adam import adam, amsgrad
 from minigrad.rules.functions import maximum, sign, sqrt
 from minigrad.rules.lion import lion
+from minigrad.rules.preconditioned import preconditioned
 from minigrad.rules.rmsprop import rmsprop
 from minigrad.rules.sgd import heavy_ball, heavy_ball_inside, nesterov, sgd
 
@@ -27,6 +28,7 @@ __all__ = [
     "lion",
     "maximum",
     "nesterov",
+    "preconditioned",
     "rmsprop",
     "sgd",
     "sign",
