@@ -1,4 +1,4 @@
-"""The command line: ``minigrad compare``, ``minigrad show``, ``minigrad info``."""
+"""The command line: ``minigrad compare``, ``prove``, ``atlas``, ``show``, ``info``."""
 
 import argparse
 import difflib
@@ -18,8 +18,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (default: the process's arguments); return the exit code.
 
-    0: done. 1: the work itself failed (training diverged, or two forms that are one algorithm differed). 2: what was
-    asked cannot be done. Both are said in one line.
+    0: done. 1: the work itself failed (training diverged, two forms that are one algorithm differed, a claim was not as
+    expected). 2: what was asked cannot be done. Both are said in one line.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -76,6 +76,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     parser.set_defaults(run=lambda _: print(parser.format_help(), end=""))
     _add_compare(commands)
+    _add_prove(commands)
     _add_show(commands)
     info = commands.add_parser(
         "info",
@@ -126,6 +127,30 @@ def _add_compare(commands: Any) -> None:
     add("--out", type=Path, default=out, metavar="DIR", help="where the files go (default: %(default)s)")
     add("--quiet", action="store_true", help="no progress; only the table and the names of the files")
     command.set_defaults(run=_compare)
+
+
+def _add_prove(commands: Any) -> None:
+    from minigrad.lab.prove import SECTIONS
+
+    command = commands.add_parser(
+        "prove",
+        help="prove λ = η/α where it holds, and show where it breaks",
+        description=(
+            "Decide every claim about the doors by every independent means: symbols, SMT, exact rationals through the "
+            "whole engine, certified balls, derived rounding bounds, the atlas of situations, the literature's "
+            "properties. The proofs run the rules and doors that train. Print a table, and write prove.json and "
+            "prove.tex. Ends with status 1 if a claim that should hold does not, or one that should break holds."
+        ),
+        allow_abbrev=False,
+    )
+    add = command.add_argument
+    add("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)} (default: all)")
+    add("--thorough", action="store_true", help="go further: more steps, finer grids, longer searches")
+    add("--workers", type=int, metavar="N", help="processes (default: one per processor)")
+    add("--out", type=Path, default=Path("minigrad-prove"), metavar="DIR",
+        help="where the files go (default: %(default)s)")  # fmt: skip
+    add("--quiet", action="store_true", help="no progress; only the table and the names of the files")
+    command.set_defaults(run=_prove)
 
 
 def _add_show(commands: Any) -> None:
@@ -188,6 +213,28 @@ def _compare(options: argparse.Namespace) -> int:
         written = output.write_all(directory, files)
     print(f"{len(results.runs)} variants in {seconds:.0f} s. Written: {', '.join(map(str, written))}")
     return 0
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from minigrad.lab import output
+    from minigrad.lab.prove import chosen, latex, progress, report, run, tasks
+    from minigrad.regularization.checks import integer
+
+    with _refusing():
+        sections = chosen(options.sections)
+        workers = None if options.workers is None else integer("workers", options.workers)
+        directory = output.check_directory(options.out)
+        todo = tasks(sections, options.thorough)
+    started = time.perf_counter()
+    decided = dict(progress.watched(run(todo, workers), todo, quiet=options.quiet))
+    seconds = time.perf_counter() - started
+    outcomes = [decided[i] for i in range(len(todo))]
+    report.print_report(outcomes)
+    files = {"prove.json": report.as_json(outcomes, options.thorough), "prove.tex": latex.document(outcomes)}
+    with _refusing():
+        written = output.write_all(directory, files)
+    print(f"{len(outcomes)} claims in {seconds:.0f} s. Written: {', '.join(map(str, written))}")
+    return int(not all(outcome.ok for outcome in outcomes))
 
 
 def _show(options: argparse.Namespace) -> int:

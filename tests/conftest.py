@@ -6,6 +6,7 @@ HYPOTHESIS_PROFILE chooses `dev` (the default), `ci` (the default where CI is se
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -13,7 +14,15 @@ settings.register_profile("ci", settings.get_profile("dev"), max_examples=100, d
 settings.register_profile("nightly", settings.get_profile("dev"), max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 LARGEST = "largest error/bound"
+
+
+def pytest_collection_modifyitems(items):
+    """Skip searches that take minutes, unless the profile is `nightly`."""
+    for item in items:
+        if item.get_closest_marker("nightly") and not NIGHTLY:
+            item.add_marker(pytest.mark.skip(reason="a long search; set HYPOTHESIS_PROFILE=nightly"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,0 +1,151 @@
+"""The machinery of ``minigrad prove``; the proofs themselves are tested in tests/proof."""
+
+import importlib
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from minigrad.cli import main
+from minigrad.lab.prove import SECTIONS, Section, chosen, latex, progress, report, run, tasks
+from minigrad.lab.prove.run import Task
+from minigrad.proof.claims import Evidence
+
+INVENTED = Section("invented", "Invented", "tests.lab.invented_claims")
+
+
+@pytest.fixture
+def _invented(monkeypatch):
+    monkeypatch.setitem(SECTIONS, "invented", INVENTED)
+
+
+def outcomes(thorough, workers=1):
+    todo = tasks([INVENTED], thorough)
+    decided = dict(run(todo, workers))
+    return [decided[i] for i in range(len(todo))]
+
+
+def test_claims_are_decided_in_another_process_and_held_against_what_was_expected():
+    two, three, process = outcomes(False)
+    assert two.ok
+    assert three.ok
+    assert (two.found, three.found) == ("holds", "breaks")
+    assert process.evidence.shown != str(os.getpid())
+
+
+def test_a_claim_that_should_hold_and_does_not_or_breaks_and_should_not_or_raises_is_not_as_expected():
+    wrong, slips, raises = outcomes(True)[3:]
+    assert not any(o.ok for o in (wrong, slips, raises))
+    assert [o.found for o in (wrong, slips, raises)] == ["breaks", "holds", "undecided"]
+    assert raises.error == "ZeroDivisionError: no such λ"
+    assert raises.statement == "λ = 1/0"
+
+
+def test_a_claim_that_is_gone_is_undecided():
+    ((_, gone),) = run([Task(INVENTED, "gone", False)], 1)
+    assert gone.found == "undecided"
+    assert "gone" in gone.error
+
+
+def test_two_claims_of_one_name_are_refused(monkeypatch):
+    module = importlib.import_module(INVENTED.module)
+    twice = module.claims() * 2
+    monkeypatch.setattr(module, "claims", lambda thorough: twice)
+    with pytest.raises(RuntimeError, match="two claims of invented have one name"):
+        tasks([INVENTED])
+
+
+def test_every_section_offers_claims_of_unique_names_without_proving_them():
+    names = [f"{task.section.name}.{task.claim}" for task in tasks(chosen())]
+    assert len(set(names)) == len(names)
+    assert {name.partition(".")[0] for name in names} == set(SECTIONS)
+
+
+@pytest.mark.usefixtures("_invented")
+def test_the_command_writes_json_and_latex_and_ends_with_0(tmp_path, capsys):
+    assert main(["prove", "invented", "--workers", "1", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert "3 claims: 2 that should hold, 1 that should break. All as expected." in told.out
+    assert "[3/3]" in told.err
+    read = json.loads((tmp_path / "prove.json").read_text("utf-8"))
+    assert [c["found"] for c in read["claims"]] == ["holds", "breaks", "holds"]
+    assert read["claims"][0]["data"] == {"sum": 2}
+    assert r"\begin{equation*}1 + 1 = 2\end{equation*}" in (tmp_path / "prove.tex").read_text("ascii")
+
+
+@pytest.mark.usefixtures("_invented")
+def test_the_command_ends_with_1_if_any_claim_is_not_as_expected(tmp_path, capsys):
+    options = ["--thorough", "--quiet", "--workers", "1", "--out", str(tmp_path)]
+    assert main(["prove", "invented", *options]) == 1
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "3 not as expected: invented.wrong (breaks), invented.slips (holds), invented.raises" in told.out
+    read = json.loads((tmp_path / "prove.json").read_text("utf-8"))
+    assert read["thorough"] is True
+    assert read["claims"][-1]["shown"] == "ZeroDivisionError: no such λ"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["symbollic"], "unknown section 'symbollic'; did you mean symbolic?"),
+        (["qqqq"], "unknown section 'qqqq'; known: symbolic, smt"),
+        (["smt", "--workers", "0"], "workers must be an integer ≥ 1, got 0"),
+        (["--thorow"], "unknown option '--thorow'; did you mean --thorough?"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_proved(arguments, message, capsys):
+    assert main(["prove", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert message in told.err
+
+
+@pytest.mark.parametrize("module", ["z3", "sympy", "flint", "rich"])
+def test_a_missing_extra_is_named(module, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["prove", "--out", str(tmp_path)]) == 2
+    assert '"proof"' in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_bar_and_hears_at_once_of_what_is_wrong():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    todo = tasks([INVENTED], True)
+    said = Terminal()
+    list(progress.watched(run(todo, 1), todo, file=said))
+    assert "6/6" in said.getvalue()
+    assert "not as expected: invented.wrong breaks" in said.getvalue()
+
+
+def test_a_long_section_is_summed_up_but_its_failures_are_listed(monkeypatch):
+    monkeypatch.setattr(report, "LISTED", 2)
+    monkeypatch.setitem(SECTIONS, "invented", INVENTED)
+    said = io.StringIO()
+    report.print_report(outcomes(True), said)
+    assert "2 more claims hold and 1 break, as they should" in said.getvalue()
+    assert "it holds" in said.getvalue()
+
+
+def test_latex_names_every_letter_or_gives_its_number():
+    assert latex.text("λ = η/α") == r"\ensuremath{\lambda} = \ensuremath{\eta}/\ensuremath{\alpha}"
+    assert latex.text("m̂ & v̂_1") == r"\ensuremath{\hat{m}} \& \ensuremath{\hat{v}}\_1"
+    assert latex.text("x ≠ ½") == r"x \ensuremath{\ne} \ensuremath{\tfrac12}"
+    assert latex.text("Hölder é") == r"H\"{o}lder \'{e}"
+    assert latex.text("猫") == r"\texttt{U+732B}"
+
+
+def test_a_document_is_complete_and_ascii():
+    made = latex.document([])
+    assert made.startswith(rb"\documentclass")
+    assert made.rstrip().endswith(rb"\end{document}")
+
+
+def test_evidence_goes_into_json_as_it_is():
+    outcome = outcomes(False)[0]
+    assert outcome.evidence == Evidence(True, "1 + 1 is 2", "1 + 1 = 2", {"sum": 2})
+    assert json.loads(report.as_json([outcome], False))["claims"][0]["latex"] == "1 + 1 = 2"
