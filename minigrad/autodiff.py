@@ -6,7 +6,6 @@ products. It is a loop, not a recursion: a graph may be a million nodes deep.
 """
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -178,8 +177,7 @@ def _seed(root: Node, gradient: Any) -> Any:
                 f"backward() of a tensor of shape {root.data.shape} needs a gradient of that shape; only a single "
                 "number has the gradient 1 by default"
             )
-        # Exact numbers begin with an exact one: an int would become a float at the first division.
-        return xp.full_like(root.data, Fraction(1)) if root.data.dtype == object else xp.ones_like(root.data)
+        return backend.ones_like(root.data)
     gradient = xp.asarray(getattr(gradient, "data", gradient) if isinstance(gradient, Node) else gradient)
     if gradient.shape != root.data.shape:
         raise ValueError(f"gradient must have the tensor's shape {root.data.shape}, got {gradient.shape}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.rules import functions
 
-__all__ = ["current", "describe_devices", "namespace", "to_host", "use_backend"]
+__all__ = ["constant", "current", "describe_devices", "namespace", "ones_like", "to_host", "use_backend", "zeros"]
 
 _NAMES = ("numpy", "cupy")
 _current: ContextVar[Any] = ContextVar("minigrad_backend", default=np)
@@ -75,6 +75,45 @@ def describe_devices() -> list[str]:
     return found
 
 
+# --- exact numbers: NumPy's object arrays, whose entries have a type of their own -------------------------------------
+
+
+def constant(x: Any, number: Any) -> Any:
+    """Return a number in the arithmetic of `x`: itself, or the array 0 · x + number where x has exact entries.
+
+    Beside an object array a bare 0 or 1 would become an entry, and at the first division a float.
+    """
+    return 0 * x + number if getattr(x, "dtype", object) == object else number
+
+
+def ones_like(x: Any) -> Any:
+    """Return ones of the shape and dtype of the array `x`; where that is object, of the type of its entries."""
+    return np.asarray(constant(x, 1)) if x.dtype == object else namespace(x).ones_like(x)
+
+
+def zeros(shape: Any, x: Any) -> Any:
+    """Return zeros of the dtype of `x`; where that is object, of the type of its entries."""
+    x = x if hasattr(x, "dtype") else np.asarray(x)  # of 0-d object arrays NumPy makes bare numbers
+    found = namespace(x).zeros(shape, x.dtype)
+    if x.dtype == object and x.size:
+        found[...] = 0 * x.flat[0]
+    return found
+
+
+# NumPy orders and roots exact numbers by what Python makes of their operators, in which an int, a float or an
+# undecided comparison passes unseen. On object arrays the rules' own functions are taken entry by entry.
+for _function, _array_function in (
+    (functions.sqrt, np.sqrt),
+    (functions.sign, np.sign),
+    (functions.maximum, np.maximum),
+):
+    _entry_function = np.frompyfunc(_function, _array_function.nin, 1)
+    _function.register(
+        np.ndarray,
+        lambda x, *y, entry=_entry_function, array=_array_function: (entry if x.dtype == object else array)(x, *y),
+    )
+
+
 def _array(x: Any) -> Any:
     """Return the array of a tensor; anything else as it is (arrays, too, have an attribute named ``data``)."""
     return x if _module(type(x)) else getattr(x, "data", x)
@@ -104,11 +143,3 @@ def _load(name: str) -> ModuleType:
     if not cupy.is_available():
         raise RuntimeError("CuPy is installed but finds no usable GPU: check the NVIDIA driver (nvidia-smi)")
     return cupy
-
-
-# NumPy has no square root of exact numbers; on object arrays the rules' own functions are taken entry by entry.
-for _function, _array_function in ((functions.sqrt, np.sqrt), (functions.sign, np.sign)):
-    _entry_function = np.frompyfunc(_function, 1, 1)
-    _function.register(
-        np.ndarray, lambda x, entry=_entry_function, array=_array_function: entry(x) if x.dtype == object else array(x)
-    )

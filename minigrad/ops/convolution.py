@@ -65,7 +65,7 @@ def _padded(xp: Any, x: Any, padding: Any) -> Any:
     if not ph and not pw:
         return x
     n, h, w, c = x.shape
-    wide = xp.zeros((n, h + 2 * ph, w + 2 * pw, c), x.dtype)
+    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), x)
     wide[:, ph : ph + h, pw : pw + w] = x
     return wide
 
@@ -108,7 +108,7 @@ def _images(xp: Any, rows: Any, shape: Any, x: Any, weight: Any, stride: Any, pa
     ph, pw = _pair(padding, "padding", 0)
     n, h, w, c = x.shape
     size = weight.shape[:2]
-    wide = xp.zeros((n, h + 2 * ph, w + 2 * pw, c), rows.dtype)
+    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), rows)
     windows = rows.reshape(*shape[:3], math.prod(size), c)
     for k, place in enumerate(_places(wide.shape, size, _pair(stride, "stride", 1))):
         wide[place] += windows[:, :, :, k]
@@ -131,7 +131,7 @@ def _stacked(xp: Any, x: Any, size: Any, stride: Any) -> Any:
 
 def _unstacked(parts: Any, x: Any, size: Any, stride: Any) -> Any:
     """Return images to which the part of each place of the window has been added."""
-    back = backend.namespace(x).zeros(x.shape, x.dtype)
+    back = backend.zeros(x.shape, x)
     for place, part in zip(_pools(x, size, stride), parts, strict=False):
         back[place] += part
     return back

@@ -8,7 +8,9 @@ that the gradient of √Σw² at the origin is 0, the shortest of its subgradien
 import math
 from typing import Any
 
+from minigrad.backend import constant
 from minigrad.ops.operation import op, unbroadcast
+from minigrad.ops.reductions import divided
 from minigrad.rules import functions
 
 __all__ = [
@@ -90,10 +92,10 @@ def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
         if b == 2:
             return g * (2 * a)
         if 0 < b < 1:
-            return g * b * xp.where(a == 0, 0, xp.where(a == 0, 1, a) ** (b - 1))
+            return g * b * xp.where(a == 0, constant(a, 0), xp.where(a == 0, constant(a, 1), a) ** (b - 1))
         return g * b * a ** (b - 1)
     flat = b == 0
-    return xp.where(flat, 0, g * b * xp.where(flat, 1, a) ** (b - 1))
+    return xp.where(flat, constant(g, 0), g * b * xp.where(flat, constant(a, 1), a) ** (b - 1))
 
 
 @op(reads=())
@@ -158,7 +160,7 @@ def sqrt(xp: Any, x: Any) -> Any:
     return functions.sqrt(x)
 
 
-sqrt.vjp(lambda xp, g, y, x: xp.where(y == 0, 0, g / xp.where(y == 0, 1, 2 * y)))
+sqrt.vjp(lambda xp, g, y, x: xp.where(y == 0, constant(g, 0), g / xp.where(y == 0, constant(y, 1), 2 * y)))
 
 
 @op()
@@ -191,6 +193,8 @@ tanh.vjp(lambda xp, g, y, x: g * (1 - y * y))
 @op(reads=())
 def sigmoid(xp: Any, x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ), computed without overflow for any x."""
+    if x.dtype == object:  # which knows no overflow, and perhaps not whether x > 0
+        return 1 / (1 + xp.exp(-x))
     small = xp.exp(_minus_magnitude(xp, x))
     return xp.where(x.real <= 0, small, 1) / (1 + small)
 
@@ -201,6 +205,8 @@ sigmoid.vjp(lambda xp, g, y, x: g * y * (1 - y))
 @op(reads=())
 def softplus(xp: Any, x: Any) -> Any:
     """Return log(1 + eˣ), computed without overflow for any x; −softplus(−x) is the log of `sigmoid`."""
+    if x.dtype == object:
+        return xp.log1p(xp.exp(x))
     return _positive(xp, x) + xp.log1p(xp.exp(_minus_magnitude(xp, x)))
 
 
@@ -235,7 +241,7 @@ def abs(xp: Any, x: Any) -> Any:
     return _magnitude(xp, x)
 
 
-abs.vjp(lambda xp, g, y, x: xp.where(x > 0, g, xp.where(x == 0, 0, -g)))
+abs.vjp(lambda xp, g, y, x: xp.where(x > 0, g, xp.where(x == 0, constant(g, 0), -g)))
 
 
 @op(reads=(), kinks=True)
@@ -272,28 +278,28 @@ def maximum(xp: Any, a: Any, b: Any) -> Any:
 
 
 maximum.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, 0, g / 2)), a),
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, 0, g / 2)), b),
+    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))), a),
+    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))), b),
 )
 
 
 @op(kinks=True)
 def minimum(xp: Any, a: Any, b: Any) -> Any:
     """Return the smaller of a and b; equal operands share the gradient equally. NaN wins."""
-    return -_larger(xp, -a, -b) if _complex(a, b) else xp.minimum(a, b)
+    return -_larger(xp, -a, -b) if _has("cO", a, b) else xp.minimum(a, b)
 
 
 minimum.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, 0, g / 2)), a),
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, 0, g / 2)), b),
+    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))), a),
+    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))), b),
 )
 
 
 @op(kinks=True)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None) -> Any:
     """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None."""
-    low = xp.array(x) if min is None else xp.where(x.real < min, min, x)
-    return low if max is None else xp.where(x.real > max, max, low)
+    low = xp.array(x) if min is None else xp.where(x.real < min, constant(x, min), x)
+    return low if max is None else xp.where(x.real > max, constant(x, max), low)
 
 
 clip.vjp(
@@ -309,36 +315,43 @@ clip.vjp(
 @op(reads=(0,))
 def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
     """Return a where the condition holds, b elsewhere."""
+    if _has("O", a, b):
+        a, b = a + constant(b, 0), b + constant(a, 0)
     return xp.where(condition, a, b)
 
 
 where.vjp(
     None,
-    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, g, 0), a),
-    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, 0, g), b),
+    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, g, constant(g, 0)), a),
+    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, constant(g, 0), g), b),
 )
 
-# --- the same, for complex steps: kinks lie where the real part says --------------------------------------------------
+# --- the same, for complex steps (kinks lie where the real part says) and for exact numbers ---------------------------
 
 
-def _complex(*operands: Any) -> bool:
-    return any(getattr(x, "dtype", None) == complex for x in operands)
+def _has(kinds: str, *operands: Any) -> bool:
+    """Tell whether an operand's dtype is of one of the kinds: c for complex numbers, O for exact ones."""
+    return any(x.dtype.kind in kinds for x in operands if hasattr(x, "dtype"))
 
 
 def _magnitude(xp: Any, x: Any) -> Any:
-    return x * xp.sign(x.real) if _complex(x) else xp.abs(x)
+    return x * xp.sign(x.real) if x.dtype.kind == "c" else xp.abs(x)
 
 
 def _minus_magnitude(xp: Any, x: Any) -> Any:
     """−|x| in a form that a complex step through 0 follows to the left: these functions have no kink there."""
-    return x - 2 * _positive(xp, x) if _complex(x) else -xp.abs(x)
+    return x - 2 * _positive(xp, x) if x.dtype.kind == "c" else -xp.abs(x)
 
 
 def _positive(xp: Any, x: Any) -> Any:
-    return xp.where(x.real > 0, x, 0) if _complex(x) else xp.maximum(x, 0)
+    if x.dtype.kind in "cO":
+        return xp.where(x.real > 0, x, 0) if x.dtype == complex else functions.maximum(x, 0)
+    return xp.maximum(x, 0)
 
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:
-    if not _complex(a, b):
+    if not _has("cO", a, b):
         return xp.maximum(a, b)
-    return xp.where(a.real > b.real, a, xp.where(a.real < b.real, b, (a + b) / 2))
+    if _has("c", a, b):
+        return xp.where(a.real > b.real, a, xp.where(a.real < b.real, b, (a + b) / 2))
+    return functions.maximum(a, b) if hasattr(a, "dtype") else functions.maximum(b, a)

@@ -63,7 +63,7 @@ def cross_entropy(xp: Any, logp: Any, logits: Any, labels: Any) -> Any:
         # A class that a label excludes adds 0, also where its log-probability is −∞.
         return divided(-xp.sum(labels * xp.where(labels == 0, 0, logp)), _rows(logits))
     labels = _checked(labels, logits)
-    return -xp.mean(xp.take_along_axis(logp, xp.asarray(labels)[..., None], axis=-1))
+    return -run(xp, mean, xp.take_along_axis(logp, xp.asarray(labels)[..., None], axis=-1))
 
 
 cross_entropy.vjp(

@@ -8,6 +8,7 @@ from typing import Any
 
 from minigrad.ops.operation import op, run, unbroadcast
 from minigrad.ops.reductions import mean
+from minigrad.rules import functions
 
 __all__ = ["batch_norm", "layer_norm"]
 
@@ -15,7 +16,7 @@ __all__ = ["batch_norm", "layer_norm"]
 def _normalised(xp: Any, x: Any, axis: Any, eps: float) -> tuple[Any, Any]:
     """Return (x − mean) / std along `axis`, and 1 / std."""
     d = x - run(xp, mean, x, axis=axis, keepdims=True)
-    inverse = 1 / xp.sqrt(run(xp, mean, d * d, axis=axis, keepdims=True) + eps)
+    inverse = 1 / functions.sqrt(run(xp, mean, d * d, axis=axis, keepdims=True) + eps)
     return d * inverse, inverse
 
 

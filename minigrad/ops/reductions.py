@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import constant
 from minigrad.ops.operation import op, run
+from minigrad.tensor import Tensor
 
 __all__ = ["logsumexp", "max", "mean", "min", "sum", "var"]
 
@@ -38,9 +40,11 @@ def divided(x: Any, n: int) -> Any:
     """Return x / n; exactly for exact numbers (Python's int / int is a float), and where n is beyond x's dtype."""
     dtype = getattr(x, "dtype", object)
     if dtype == object:
-        return x * Fraction(1, n)
+        return x / n if isinstance(x, Tensor) else _divided_exactly(x, n)
     return x * (1 / n) if dtype == np.float16 else x / n
 
+
+_divided_exactly = np.frompyfunc(lambda x, n: Fraction(x, n) if isinstance(x, int) else x / n, 2, 1)
 
 # --- sums -------------------------------------------------------------------------------------------------------------
 
@@ -126,7 +130,10 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
     """Return x minus its largest entry along `axis`, and that entry; where that is infinite, x as it is.
 
     On arrays only. The difference of two huge numbers may be −∞ in their dtype; its exponential is the right one.
+    Exact numbers do not overflow, and may be undecided which is the largest: they stay as they are.
     """
+    if x.dtype == object:
+        return x, constant(x, 0)
     top = xp.max(x.real, axis=axis, keepdims=True)
     with np.errstate(over="ignore"):
         return x - xp.where(xp.isfinite(top), top, 0), top

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import backend
 from minigrad.ops.operation import op, run, unbroadcast
 from minigrad.tensor import Tensor, plain_index
 
@@ -118,7 +119,7 @@ def pad(xp: Any, x: Any, pad_width: Any) -> Any:
     """
     if isinstance(pad_width, dict):
         raise TypeError("pad_width must be a number, a pair or a pair for each axis, got a dict")
-    return xp.pad(x, pad_width)
+    return xp.pad(x, pad_width, constant_values=backend.zeros((), x) if x.dtype == object else 0)
 
 
 pad.vjp(lambda xp, g, y, x, pad_width: g[_inside(x, pad_width)])
@@ -137,7 +138,7 @@ def _getitem(xp: Any, x: Any, index: Any) -> Any:
 @op(reads=())
 def scatter(xp: Any, x: Any, index: Any, shape: Any) -> Any:
     """Return zeros of `shape` to which x is added at `index`: the way back of `getitem`."""
-    whole = xp.zeros(shape, x.dtype)
+    whole = backend.zeros(shape, x)
     if _may_repeat(index):
         xp.add.at(whole, index, x)
     else:

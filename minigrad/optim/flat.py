@@ -123,11 +123,11 @@ def lay_out(params: Sequence[Parameter], selects: Callable[[Any], bool] | None, 
     for i, p in enumerate(params):
         kinds.setdefault((backend.namespace(p.data), p.data.dtype), []).append(i)
     groups = []
-    for (xp, dtype), members in kinds.items():
+    for members in kinds.values():
         acts = {i: selects is not None and bool(selects(params[i])) for i in members}
         chosen, others = [i for i in members if acts[i]], [i for i in members if not acts[i]]
         total = sum(params[i].size for i in members)
-        weights, grads, *state = (xp.zeros(total, dtype=dtype) for _ in range(2 + states))
+        weights, grads, *state = (backend.zeros(total, params[members[0]].data) for _ in range(2 + states))
         start = 0
         for places, regularised in ((chosen, True), (others, False)):
             if places:

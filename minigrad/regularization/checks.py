@@ -2,13 +2,24 @@
 
 import math
 import operator
+from abc import ABC
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-__all__ = ["as_number", "at_step", "integer", "nonnegative", "scheduled"]
+__all__ = ["Number", "as_number", "at_step", "integer", "nonnegative", "scheduled"]
 
 Scheduled = float | Callable[[int], float]
+
+
+class Number(ABC):  # noqa: B024 -- a list of types, which grows by `register`
+    """What a hyperparameter may be: Python's real numbers, and exact ones of other libraries that register here.
+
+    Not `numbers.Real`, where Fractions look for what they may turn into a float.
+    """
+
+
+Number.register(Real)  # type: ignore[type-abstract]
 
 
 def as_number(name: str, value: Any) -> Any:
@@ -18,10 +29,10 @@ def as_number(name: str, value: Any) -> Any:
     """
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Number):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     try:
-        finite = math.isfinite(value)
+        finite = math.isfinite(value)  # type: ignore[arg-type]
     except OverflowError:  # an integer beyond the floats
         finite = False
     if not finite:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -21,7 +21,7 @@ from minigrad.rules import (
 )
 from tests.strategies import fractions_below_one, rationals
 
-QUICK = settings(max_examples=100, database=None, deadline=None)
+QUICK = settings(max_examples=100, database=None, deadline=None, phases=[Phase.generate])
 RATIONAL = [sgd, heavy_ball, heavy_ball_inside, nesterov, lion, preconditioned]  # no root is taken
 
 
