@@ -33,7 +33,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         y, pull = pullback(f, argnums, args)
         if y.data.size != 1:
             raise ValueError(f"grad needs a function whose value is a single number, got shape {y.shape}; see jacobian")
-        gradients = pull(backend.namespace(y).ones_like(y.data))
+        gradients = pull(backend.ones_like(y.data))
         tensors = y.requires_grad or any(isinstance(x, Tensor) for x in args)
         return (y if tensors else y.data), gradients
 
@@ -49,7 +49,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     def transformed(*args: Any) -> Any:
         y, pull = pullback(f, argnums, args)
         xp = backend.namespace(y)
-        basis = xp.eye(y.data.size, dtype=y.dtype).reshape(-1, *y.shape)
+        basis = (xp.eye(y.data.size, dtype=y.dtype) * backend.ones_like(y.data).ravel()).reshape(-1, *y.shape)
         rows = [pull(e) for e in basis]
         if isinstance(argnums, tuple):
             return tuple(_stacked(list(column), y.shape) for column in zip(*rows, strict=True))
@@ -147,7 +147,7 @@ def _like(x: Any, g: Any, leaf: Tensor, connected: bool) -> Any:
     if connected and g is not None:
         return g
     xp = backend.namespace(leaf)
-    array = xp.zeros_like(leaf.data) if g is None else xp.array(g.data if isinstance(g, Tensor) else g)
+    array = backend.zeros(leaf.shape, leaf.data) if g is None else xp.array(g.data if isinstance(g, Tensor) else g)
     return result(array) if connected or isinstance(x, Tensor) else array
 
 

@@ -1,67 +1,52 @@
-"""Composed Hypothesis strategies: numbers, arrays, steps and histories of gradients.
+"""What the identity's tests draw: steps and histories of gradients in which decay can be seen.
 
 A tolerance above the size of an effect makes a test of that effect worthless. So the identity's draws are made such
 that the effect, η|w|, is at least `VISIBLE` times the bound it is tested against; a draw for which there is no such η
-is rejected, and counted in `DRAWS`, for a test to assert that few are.
+is rejected, and counted in `DRAWS`, for a test to assert that few are. The parts they are made of are the package's
+own (`minigrad.testing.strategies`), and can be had from here too.
 """
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
-from math import exp, log
 from typing import Any
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from minigrad.proof.rounding import unit_roundoff
+from minigrad.testing.properties import VISIBLE
+from minigrad.testing.strategies import (
+    arrays,
+    exact_arrays,
+    fractions_below_one,
+    log_uniform,
+    numbers,
+    rationals,
+    schedules,
+    shapes,
+)
 
-VISIBLE = 100
+__all__ = [
+    "DRAWS",
+    "VISIBLE",
+    "History",
+    "Step",
+    "arrays",
+    "exact_arrays",
+    "fractions_below_one",
+    "histories",
+    "log_uniform",
+    "needed_decay",
+    "numbers",
+    "rationals",
+    "schedules",
+    "shapes",
+    "steps",
+    "visible_decays",
+]
+
 DRAWS: Counter[str] = Counter()
-
-
-def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
-    """Positive floats whose logarithm is drawn evenly."""
-    return st.floats(log(low), log(high)).map(exp).map(lambda x: min(max(x, low), high))
-
-
-def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> st.SearchStrategy[Any]:
-    return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
-
-
-def numbers(dtype: Any, low: float = 2.0**-4, high: float = 2.0**4, zero: bool = False) -> st.SearchStrategy[float]:
-    """Floats of `dtype`, none subnormal, low ≤ |x| ≤ high (powers of two), or 0 where `zero` allows it."""
-    width = np.dtype(dtype).itemsize * 8
-    up = st.floats(low, high, width=width, allow_subnormal=False)
-    down = st.floats(-high, -low, width=width, allow_subnormal=False)
-    return st.one_of(up, down, *([st.just(0.0)] if zero else []))
-
-
-def arrays(dtype: Any, shape: Any, low: float = 2.0**-4, high: float = 2.0**4, zero: bool = False) -> Any:
-    """Arrays of `numbers`; `shape` may be a strategy."""
-    return hnp.arrays(dtype, shape, elements=numbers(dtype, low, high, zero), fill=st.nothing())
-
-
-def rationals(low: int = -4, high: int = 4, max_denominator: int = 50) -> st.SearchStrategy[Fraction]:
-    return st.fractions(low, high, max_denominator=max_denominator)
-
-
-@st.composite
-def exact_arrays(draw: Any, shape: Any) -> Any:
-    """Object arrays of Fractions."""
-    found = np.empty(shape, dtype=object)
-    for i in np.ndindex(found.shape):
-        found[i] = draw(rationals())
-    return found
-
-
-@st.composite
-def fractions_below_one(draw: Any) -> Fraction:
-    """0 < η < 1, rational."""
-    denominator = draw(st.integers(2, 60))
-    return Fraction(draw(st.integers(1, denominator - 1)), denominator)
 
 
 @dataclass(frozen=True)
@@ -103,12 +88,6 @@ def visible_decays(draw: Any, w: Any, g: Any, lr: float, times: float = 1) -> fl
         DRAWS["rejected"] += 1
         assume(False)
     return float(draw(log_uniform(least, 0.9)))
-
-
-def schedules(length: int) -> st.SearchStrategy[list[float]]:
-    """Multipliers s_t, one per step: any positive numbers up to 1, constant and falling ones among them."""
-    several = st.lists(log_uniform(0.05, 1), min_size=length, max_size=length)
-    return st.one_of(st.just([1.0] * length), several, several.map(lambda s: sorted(s, reverse=True)))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,46 @@ def test_a_coefficient_kept_through_a_schedule_has_a_bound_of_its_own(dtype, dat
     assert np.all(abs(exactly(x) - exactly(y)) <= exactly(one_step_bound(w, g, lr, decay, l2=l2)))
 
 
+def test_without_its_additive_term_the_bound_is_beaten_among_subnormal_numbers_of_float16():
+    """Where the weights are a few of the smallest numbers, a product errs by half of one, and u|w| is far less."""
+    smallest = float(np.finfo(np.float16).smallest_subnormal)
+    w, g = (np.arange(1, 64) * smallest).astype(np.float16), np.zeros(63, np.float16)
+    lr, decay = 0.5, 0.3
+    with np.errstate(under="ignore"):
+        (x,), (y,) = door2(w, g, lr=lr, l2=decay / lr), door3(w, g, lr=lr, decay=decay)
+    error, wide = abs(exactly(x) - exactly(y)), abs(exactly(w))
+    u, eta = Fraction(1, 2**11), Fraction(decay)
+    assert np.any(error > 100 * (1 + 8 * u) * u * (2 * (1 - eta) + Fraction(3, 2) + 4 * eta) * wide)
+    assert np.all(error <= exactly(one_step_bound(w, g, lr, decay)))
+
+
+def test_the_largest_coefficient_of_float16_is_that_of_the_dtype():
+    w, g = np.array([2.0**-12], np.float16), np.zeros(1, np.float16)
+    lr = 2.0**-17
+    assert np.all(np.isfinite(one_step_bound(w, g, lr, 65504 * lr)))
+    with pytest.raises(ValueError, match="is beyond the largest float16"):
+        one_step_bound(w, g, lr, 65536 * lr)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@given(data=st.data())
+def test_many_steps_on_given_gradients_stay_within_what_they_add_up_to(dtype, data):
+    """The same gradients to both runs: ρ = 1 − η; and into the subnormal numbers, where each step adds its own."""
+    w = data.draw(arrays(dtype, (3,)))
+    gradients = data.draw(st.lists(arrays(dtype, (3,), 2.0**-4, 2.0, zero=True), min_size=1, max_size=4)) + [0 * w] * 40
+    lr, decay = data.draw(log_uniform(1e-2, 0.5)), data.draw(log_uniform(0.01, 0.6))
+    x, y, bounds, gaps = w, w, [], []
+    with np.errstate(under="ignore"):
+        for g in gradients:
+            bounds.append(coupled_error(x, g, lr, decay) + decoupled_error(y, g, lr, decay))
+            (x,), (y,) = door2(x, g, lr=lr, l2=decay / lr), door3(y, g, lr=lr, decay=decay)
+            gaps.append(abs(x.astype(float) - y.astype(float)))
+    rho = contraction(lr, decay, dtype=dtype)
+    assert rho < 1
+    assert np.all(np.stack(gaps) <= many_step_bound(bounds, rho))
+    assert np.all(np.stack(gaps) <= asymptotic_bound(bounds, rho))
+
+
 @given(st.data())
 def test_the_evaluation_rounds_outwards_and_hardly_more(data):
     w, g = data.draw(arrays(np.float64, (4,))), data.draw(arrays(np.float64, (4,)))
@@ -158,19 +198,22 @@ def test_the_contraction_of_given_gradients_is_one_minus_decay_and_of_a_quadrati
     assert Fraction(contraction(0.1, decay)) >= 1 - Fraction(decay)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
 def test_two_runs_on_a_quadratic_stay_within_the_limit(dtype, data):
-    """Gradient h(w − c): two roundings of its own, whose size times α belongs to each step's bound."""
+    """Gradient h(w − c): two roundings of its own, whose size times α belongs to each step's bound.
+
+    Its product may be subnormal: half the smallest subnormal number more, for either run.
+    """
     w = data.draw(arrays(dtype, (4,)))
     c, h = data.draw(arrays(dtype, (4,))), data.draw(arrays(dtype, (4,), 2.0**-3, 2.0))
     h = abs(h)
     lr, decay = data.draw(log_uniform(0.05, 0.4)), data.draw(log_uniform(1e-3, 0.1))
-    u, a = unit_roundoff(dtype), float(np.dtype(dtype).type(lr))
+    u, a, smallest = unit_roundoff(dtype), float(dtype(lr)), float(np.finfo(dtype).smallest_subnormal)
     x, y, bounds, gaps = w, w, [], []
     for _ in range(60):
         gx, gy = h * (x - c), h * (y - c)
-        own = a * 2.01 * u * (abs(gx.astype(float)) + abs(gy.astype(float)))
+        own = a * (2.01 * u * (abs(gx.astype(float)) + abs(gy.astype(float))) + 2 * smallest)
         bounds.append(coupled_error(x, gx, lr, decay) + decoupled_error(y, gy, lr, decay) + own)
         (x,), (y,) = door2(x, gx, lr=lr, l2=decay / lr), door3(y, gy, lr=lr, decay=decay)
         gaps.append(abs(x.astype(float) - y.astype(float)))

@@ -1,0 +1,74 @@
+"""Cautious decay, exactly and on arrays, and masks that are wrong."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+from minigrad.proof.literature import cautious as file
+from minigrad.proof.literature.cautious import above, at_least, cautious, printed
+from minigrad.regularization import decoupled
+from minigrad.rules import sgd
+from tests.strategies import fractions_below_one, rationals
+
+
+def outwards(rule):
+    """Decay where the step moves the weight away from zero."""
+    return cautious(rule, lambda x: above(-x))
+
+
+def never(rule):
+    return cautious(rule, lambda x: 0 * x)
+
+
+@pytest.mark.parametrize("door", [printed, decoupled, outwards])
+def test_a_door_that_rests_elsewhere_or_may_is_found(door):
+    assert not file.prove_nothing_else(door).holds
+
+
+@pytest.mark.parametrize("door", [cautious, never, outwards])
+def test_a_door_that_rests_at_a_nonzero_weight_is_found(door):
+    assert not file.prove_nowhere(door).holds
+
+
+@given(rationals(), rationals(), fractions_below_one())
+def test_it_decays_exactly_where_the_step_moves_towards_zero(w, g, decay):
+    lr = Fraction(1, 10)
+    (found,) = cautious(sgd)(w, g, lr=lr, decay=decay)
+    towards = (lr * g > 0 and w > 0) or (lr * g < 0 and w < 0)
+    assert found == w - lr * g - (decay * w if towards else 0)
+    assert type(found) is Fraction
+
+
+@given(rationals(), rationals(), fractions_below_one())
+def test_the_two_masks_differ_only_where_step_or_weight_is_zero(w, g, decay):
+    assume(w * g != 0)
+    hyper = {"lr": Fraction(1, 10), "decay": decay}
+    assert cautious(sgd)(w, g, **hyper) == printed(sgd)(w, g, **hyper)
+
+
+def test_masks_on_arrays_and_signed_zeros():
+    x = np.array([-2.0, -0.0, 0.0, 3.0])
+    assert above(x).tolist() == [0, 0, 0, 1]
+    assert at_least(x).tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("door", "ends"), [(cautious, True), (decoupled, False)])
+def test_gradient_descent_on_a_quadratic_ends_at_its_minimum_with_cautious_decay_only(door, ends):
+    c, w = np.array([1.0, -2.0]), np.array([3.0, 0.5])
+    for _ in range(400):
+        (w,) = door(sgd)(w, w - c, lr=0.1, decay=0.01)
+    off = abs(w - c)
+    # Contraction by 0.9 for 400 steps leaves 1e-18 of the distance; weight decay rests at αc/(α + η) = c/1.1.
+    assert np.all(off < 1e-14) if ends else np.all(off > 0.09)
+
+
+def test_with_the_printed_mask_gradient_descent_comes_near_the_minimum_but_cannot_stay():
+    c, lr, decay = Fraction(1), Fraction(1, 10), Fraction(1, 100)
+    w = Fraction(9, 10)
+    for _ in range(60):
+        (w,) = printed(sgd)(w, w - c, lr=lr, decay=decay)
+    assert 0 < c - w < Fraction(1, 1000)
+    assert printed(sgd)(c, c - c, lr=lr, decay=decay) == (c - decay * c,)
+    assert cautious(sgd)(c, c - c, lr=lr, decay=decay) == (c,)
