@@ -1,0 +1,174 @@
+"""One step: the criterion for every rule, the criterion as a theorem about all rules, and the only λ there is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from minigrad.extras import need
+from minigrad.proof.claims import Claim, Evidence
+from minigrad.proof.criterion import residues
+from minigrad.proof.smt.question import CounterModel, Proof, Question, reals, settle
+from minigrad.proof.smt.wording import PREFER, domain, evidence, own
+from minigrad.regularization.doors import coupled, decoupled
+from minigrad.regularization.penalties import L2
+from minigrad.rules import RULES, hyper_names, preconditioned, sgd, state_names
+
+z3: Any = need("z3", "proof")
+
+__all__ = ["admits_only", "claims", "criterion_as_a_theorem", "same_state", "same_step"]
+
+Rule = Callable[..., tuple[Any, ...]]
+
+# What the criterion's table expects of each rule; what is found decides.
+SAME_STEP = {"sgd", "heavy_ball", "heavy_ball_inside"}
+SAME_STATE = {"sgd", "preconditioned"}
+
+
+def _identity(v: Any) -> Any:
+    return v.l2 == v.decay / v.lr
+
+
+def _residues(rule: Rule, v: Any) -> tuple[Any, ...]:
+    hyper = {name: 1 if name == "t" else getattr(v, name) for name in hyper_names(rule)}
+    return residues(rule, v.w, v.g, *(getattr(v, s) for s in state_names(rule)), l2=v.l2, decay=v.decay, **hyper)
+
+
+def _question(rule: Rule, entries: slice, identity: Callable[[Any], Any]) -> Question:
+    names = own(rule)
+    return Question(
+        f"one step of {rule.__name__}",
+        reals(" ".join(["w", "g", *names, "decay", "l2"])),
+        {**domain([*names, "decay"]), "λ = η/α": identity},
+        lambda v: [r == 0 for r in _residues(rule, v)[entries]],
+        show=lambda v: {"door 3 less door 2": _residues(rule, v)},
+        prefer=PREFER,
+    )
+
+
+def same_step(rule: Rule, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
+    """Decide whether the two doors take the same step for every w, g, state and hyperparameter (t = 1 where it counts).
+
+    Args:
+        rule: a function of `minigrad.rules`, or one of the same form and names.
+        identity: the relation between ``v.l2``, ``v.decay`` and ``v.lr``; λ = η/α unless given.
+    """
+    return settle(_question(rule, slice(0, 1), identity))
+
+
+def same_state(rule: Rule, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
+    """Decide whether the two doors hand the same state on; as `same_step`. A rule without state does."""
+    return settle(_question(rule, slice(1, None), identity))
+
+
+def admits_only(rule: Rule = sgd) -> Proof | CounterModel:
+    """Decide whether a λ that serves a single w ≠ 0, with any one g, can be other than η/α."""
+    names = own(rule)
+    return settle(
+        Question(
+            f"other coefficients for {rule.__name__}",
+            reals(" ".join(["w", "g", *names, "decay", "l2"])),
+            {
+                **domain([*names, "decay"]),
+                "w ≠ 0": lambda v: v.w != 0,
+                "λ serves this w and g": lambda v: _residues(rule, v)[0] == 0,
+            },
+            _identity,
+            prefer=PREFER,
+        )
+    )
+
+
+def criterion_as_a_theorem() -> tuple[Proof | CounterModel, Proof | CounterModel, Proof | CounterModel]:
+    """Decide the criterion for any rule whatever: its step and its next state are uninterpreted functions.
+
+    Returns:
+        Whether equal weights after one step imply rule(g + λw) = rule(g) + ηw; whether that implies equal weights; and
+        whether, if the state does not change either, equal weights and state before a step are equal after it.
+    """
+    state = z3.DeclareSort("State")
+    symbols = {
+        **reals("w w_other g l2 decay"),
+        "state": z3.Const("state", state),
+        "state_other": z3.Const("state_other", state),
+        "delta": z3.Function("delta", z3.RealSort(), state, z3.RealSort()),
+        "next_state": z3.Function("next_state", z3.RealSort(), state, state),
+    }
+
+    def rule(v: Any) -> Rule:
+        return lambda g, s: (v.delta(g, s), v.next_state(g, s))
+
+    def door_2(v: Any) -> tuple[Any, ...]:
+        return coupled(rule(v), L2.gradient)(v.w, v.g, v.state, l2=v.l2)
+
+    def door_3(v: Any, w: Any, s: Any) -> tuple[Any, ...]:
+        return decoupled(rule(v))(w, v.g, s, decay=v.decay)
+
+    def step_condition(v: Any) -> Any:
+        return v.delta(v.g + v.l2 * v.w, v.state) == v.delta(v.g, v.state) + v.decay * v.w
+
+    def state_condition(v: Any) -> Any:
+        return v.next_state(v.g + v.l2 * v.w, v.state) == v.next_state(v.g, v.state)
+
+    def same_weights(v: Any) -> Any:
+        return door_2(v)[0] == door_3(v, v.w, v.state)[0]
+
+    def terms(v: Any) -> dict[str, Any]:
+        return {"rule(g)": v.delta(v.g, v.state), "rule(g + λw)": v.delta(v.g + v.l2 * v.w, v.state)}
+
+    def ask(name: str, assumptions: Any, conclusion: Any) -> Proof | CounterModel:
+        return settle(Question(name, symbols, assumptions, conclusion, terms=terms, prefer=PREFER))
+
+    condition = "rule(g + λw) = rule(g) + ηw"
+    return (
+        ask("the criterion is necessary", {"the doors take the same step": same_weights}, step_condition),
+        ask("the criterion is sufficient", {condition: step_condition}, same_weights),
+        ask(
+            "the criterion carries on",
+            {
+                condition: step_condition,
+                "the new state does not change": state_condition,
+                "equal weights before the step": lambda v: v.w == v.w_other,
+                "equal state before the step": lambda v: v.state == v.state_other,
+            },
+            lambda v: [a == b for a, b in zip(door_2(v), door_3(v, v.w_other, v.state_other), strict=True)],
+        ),
+    )
+
+
+def _prove_state(rule: Rule) -> Evidence:
+    return evidence(same_state(rule), shown="" if state_names(rule) else "it carries no state")
+
+
+def claims(thorough: bool = False) -> list[Claim]:
+    """Return a claim about the step and one about the state of every rule, and those about λ and the criterion."""
+    rules: dict[str, Rule] = {**RULES, "preconditioned": preconditioned}
+    found = [
+        Claim(
+            "criterion.theorem",
+            "For any rule whatever, the doors take the same step if and only if rule(g + λw) = rule(g) + ηw; if the "
+            "new state does not change either, what was equal before a step is equal after it",
+            True,
+            lambda: evidence(*criterion_as_a_theorem()),
+        ),
+        Claim(
+            "sgd.only_coefficient",
+            "A λ that serves one weight w ≠ 0 under gradient descent, with any one gradient, is η/α",
+            True,
+            lambda: evidence(admits_only(sgd)),
+        ),
+    ]
+    for name, rule in rules.items():
+        found += [
+            Claim(
+                f"{name}.same_step",
+                f"At λ = η/α the doors take the same step with {name}, for every w, g, state and hyperparameter",
+                name in SAME_STEP,
+                lambda rule=rule: evidence(same_step(rule)),  # type: ignore[misc]
+            ),
+            Claim(
+                f"{name}.same_state",
+                f"At λ = η/α the doors hand the same state on with {name}, for every w, g, state and hyperparameter",
+                name in SAME_STATE,
+                lambda rule=rule: _prove_state(rule),  # type: ignore[misc]
+            ),
+        ]
+    return found
