@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Claim", "Evidence"]
+__all__ = ["Claim", "Evidence", "UndecidedError"]
+
+
+class UndecidedError(ArithmeticError):
+    """Neither a proof nor a counterexample was found, or more precision is needed: no verdict is given."""
 
 
 @dataclass(frozen=True)

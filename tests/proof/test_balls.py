@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad import rules
 from minigrad.proof import balls
-from minigrad.proof.balls import Ball, UndecidedError, gap, precision, rounding, train
+from minigrad.proof.balls import Ball, gap, precision, rounding, train
 from minigrad.proof.balls.claims import RADIUS
+from minigrad.proof.claims import UndecidedError
 from tests.strategies import rationals
 
 AROUND_ONE = Ball(flint.arb(1, 1e-3))

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 import z3
 
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.smt import (
     CounterModel,
     Proof,
     Question,
     UnconfirmedError,
-    UndecidedError,
     VacuousError,
     admits_only,
     all_steps,

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad.proof import criterion
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.symbolic import (
-    UndecidedError,
     claims,
     decide,
     difference,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.proof.balls.ball import UndecidedError
+from minigrad.proof.claims import UndecidedError
 from minigrad.regularization import L2, coupled, decoupled, shrink
 from minigrad.regularization.variants import VARIANTS, Variant, variant
 from minigrad.rules import RULES, state_names

@@ -1,6 +1,6 @@
 """In balls: what cannot be exact in rationals (roots, tanh) is enclosed, and floats are certified against it."""
 
-from minigrad.proof.balls.ball import Ball, UndecidedError, precision
+from minigrad.proof.balls.ball import Ball, precision
 from minigrad.proof.balls.claims import claims
 from minigrad.proof.balls.trajectories import LOSSES, OPTIMIZERS, Gap, gap, rounding, train
 
@@ -9,7 +9,6 @@ __all__ = [
     "OPTIMIZERS",
     "Ball",
     "Gap",
-    "UndecidedError",
     "claims",
     "gap",
     "precision",

@@ -15,16 +15,13 @@ from fractions import Fraction
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.claims import UndecidedError
 from minigrad.regularization.checks import integer
 
-__all__ = ["Ball", "UndecidedError", "precision"]
+__all__ = ["Ball", "precision"]
 
 flint: Any = need("flint", "proof")
 arb: Any = flint.arb
-
-
-class UndecidedError(ArithmeticError):
-    """A comparison of balls that overlap, or a function where it may be undefined; more precision may decide it."""
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.smt.arithmetic import definitions
 
 z3: Any = need("z3", "proof")
@@ -21,7 +22,6 @@ __all__ = [
     "Proof",
     "Question",
     "UnconfirmedError",
-    "UndecidedError",
     "VacuousError",
     "not_all",
     "reals",
@@ -37,10 +37,6 @@ LIMIT_OF_ONE_TRY = 1.0
 
 # Numbers a reader can check by hand, tried in this order for every symbol.
 SMALL = tuple(Fraction(x) for x in ("0", "1", "1/2", "2", "-1", "1/4", "3/4", "3", "4", "1/10", "-1/2", "-2"))
-
-
-class UndecidedError(RuntimeError):
-    """z3 answered neither yes nor no."""
 
 
 class VacuousError(ValueError):

@@ -14,7 +14,7 @@ is raised. `claims` lists what is claimed.
 
 from minigrad.proof.symbolic.decide import Verdict, decide
 from minigrad.proof.symbolic.identity import AtRest, Difference, Solution, difference, solve_l2
-from minigrad.proof.symbolic.letters import UndecidedError, latex, letter, step, text
+from minigrad.proof.symbolic.letters import latex, letter, step, text
 from minigrad.proof.symbolic.momentum import Gap, momentum_gap
 from minigrad.proof.symbolic.penalties import loss_gap, prox_gap
 from minigrad.proof.symbolic.proximal import Proximal, proximal_as_decay, solve_proximal
@@ -28,7 +28,6 @@ __all__ = [
     "Proximal",
     "ScaledPenalty",
     "Solution",
-    "UndecidedError",
     "Verdict",
     "claims",
     "decide",

@@ -11,7 +11,8 @@ from typing import Any
 
 from minigrad.executors.listing import SYMBOLS
 from minigrad.extras import need
-from minigrad.proof.symbolic.letters import Expr, UndecidedError, text
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic.letters import Expr, text
 
 sympy: Any = need("sympy", "proof")
 

@@ -10,13 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.symbolic.decide import Verdict, decide, likely
 from minigrad.proof.symbolic.letters import (
     PER_WEIGHT,
     RATES,
     Expr,
-    UndecidedError,
     as_exact,
     letter,
     letters_of,

@@ -20,7 +20,6 @@ sympy: Any = need("sympy", "proof")
 __all__ = [
     "PER_WEIGHT",
     "RATES",
-    "UndecidedError",
     "as_exact",
     "latex",
     "letter",
@@ -52,10 +51,6 @@ _GREEK = {"α": "alpha", "β": "beta", "ε": "varepsilon", "η": "eta", "λ": "l
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-class UndecidedError(ArithmeticError):
-    """Neither a proof that an expression is zero nor numbers at which it is not were found: no verdict is given."""
 
 
 def letter(name: str, index: int | None = None) -> Expr:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.extras import need
-from minigrad.proof.symbolic.letters import Expr, UndecidedError, letter
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic.letters import Expr, letter
 from minigrad.regularization.penalties import Penalty
 from minigrad.rules import hyper_names
 

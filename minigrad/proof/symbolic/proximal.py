@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.symbolic.decide import Verdict, decide
-from minigrad.proof.symbolic.letters import Expr, UndecidedError, letter, letters_of, name_of, rule_called
+from minigrad.proof.symbolic.letters import Expr, letter, letters_of, name_of, rule_called
 from minigrad.regularization.doors import decoupled, proximal
 from minigrad.regularization.penalties import L2
 from minigrad.rules import sgd, state_names

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from minigrad.extras import need
-from minigrad.proof.claims import Claim, Evidence
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
 from minigrad.proof.symbolic.decide import Verdict, decide, neat
 from minigrad.proof.symbolic.identity import difference, solve_l2
-from minigrad.proof.symbolic.letters import UndecidedError, latex, letter, text
+from minigrad.proof.symbolic.letters import latex, letter, text
 from minigrad.proof.symbolic.momentum import momentum_gap
 from minigrad.proof.symbolic.penalties import loss_gap, prox_gap
 from minigrad.proof.symbolic.proximal import proximal_as_decay
