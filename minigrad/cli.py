@@ -138,8 +138,9 @@ def _add_prove(commands: Any) -> None:
         description=(
             "Decide every claim about the doors by every independent means: symbols, SMT, exact rationals through the "
             "whole engine, certified balls, derived rounding bounds, the atlas of situations, the literature's "
-            "properties. The proofs run the rules and doors that train. Print a table, and write prove.json and "
-            "prove.tex. Ends with status 1 if a claim that should hold does not, or one that should break holds."
+            "properties. The proofs run the rules and doors that train. Print a table, and write prove.json, "
+            "prove.md and prove.tex. Ends with status 1 if a claim that should hold does not, or one that should break "
+            "holds."
         ),
         allow_abbrev=False,
     )
@@ -230,7 +231,12 @@ def _prove(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     outcomes = [decided[i] for i in range(len(todo))]
     report.print_report(outcomes)
-    files = {"prove.json": report.as_json(outcomes, options.thorough), "prove.tex": latex.document(outcomes)}
+    found = report.as_dict(outcomes, options.thorough)
+    files = {
+        "prove.json": report.as_json(found),
+        "prove.md": report.as_markdown(found),
+        "prove.tex": latex.document(outcomes),
+    }
     with _refusing():
         written = output.write_all(directory, files)
     print(f"{len(outcomes)} claims in {seconds:.0f} s. Written: {', '.join(map(str, written))}")

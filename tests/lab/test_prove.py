@@ -1,12 +1,15 @@
 """The machinery of ``minigrad prove``; the proofs themselves are tested in tests/proof."""
 
+import dataclasses
 import importlib
 import io
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
+from matplotlib.mathtext import MathTextParser
 
 from minigrad.cli import main
 from minigrad.lab.prove import SECTIONS, Section, chosen, latex, progress, report, run, tasks
@@ -72,7 +75,7 @@ def test_the_command_writes_json_and_latex_and_ends_with_0(tmp_path, capsys):
     read = json.loads((tmp_path / "prove.json").read_text("utf-8"))
     assert [c["found"] for c in read["claims"]] == ["holds", "breaks", "holds"]
     assert read["claims"][0]["data"] == {"sum": 2}
-    assert r"\begin{equation*}1 + 1 = 2\end{equation*}" in (tmp_path / "prove.tex").read_text("ascii")
+    assert r"$\displaystyle 1 + 1 = 2$" in (tmp_path / "prove.tex").read_text("ascii")
 
 
 @pytest.mark.usefixtures("_invented")
@@ -122,13 +125,17 @@ def test_a_terminal_gets_a_bar_and_hears_at_once_of_what_is_wrong():
     assert "not as expected: invented.wrong breaks" in said.getvalue()
 
 
-def test_a_long_section_is_summed_up_but_its_failures_are_listed(monkeypatch):
-    monkeypatch.setattr(report, "LISTED", 2)
-    monkeypatch.setitem(SECTIONS, "invented", INVENTED)
+def test_a_section_that_is_listed_elsewhere_is_summed_up_but_its_failures_are_listed(monkeypatch):
+    monkeypatch.setitem(SECTIONS, "invented", dataclasses.replace(INVENTED, elsewhere="there"))
+    decided = outcomes(True)
     said = io.StringIO()
-    report.print_report(outcomes(True), said)
-    assert "2 more claims hold and 1 break, as they should" in said.getvalue()
-    assert "it holds" in said.getvalue()
+    report.print_report(decided, said)
+    page = report.as_markdown(report.as_dict(decided, True)).decode()
+    for text in (said.getvalue(), page):
+        assert "2 hold and 1 break, as they should" in text.replace(" claims", "")
+        assert "there" in text
+        assert "it holds" in text
+        assert "1 + 1 is 2" not in text
 
 
 def test_latex_names_every_letter_or_gives_its_number():
@@ -148,4 +155,36 @@ def test_a_document_is_complete_and_ascii():
 def test_evidence_goes_into_json_as_it_is():
     outcome = outcomes(False)[0]
     assert outcome.evidence == Evidence(True, "1 + 1 is 2", "1 + 1 = 2", {"sum": 2})
-    assert json.loads(report.as_json([outcome], False))["claims"][0]["latex"] == "1 + 1 = 2"
+    assert json.loads(report.as_json(report.as_dict([outcome], False)))["claims"][0]["latex"] == "1 + 1 = 2"
+
+
+# --- what is recorded in docs/results ---------------------------------------------------------------------------------
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs/results"
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return json.loads((RESULTS / "prove.json").read_text("utf-8"))
+
+
+def test_the_recorded_claims_are_those_that_are_made_and_all_are_as_expected(recorded):
+    names = [(claim["section"], claim["name"]) for claim in recorded["claims"]]
+    assert names == [(task.section.name, task.claim) for task in tasks(chosen())]
+    assert all(claim["found"] == claim["expected"] for claim in recorded["claims"])
+
+
+def test_the_recorded_page_is_what_its_json_says(recorded):
+    assert (RESULTS / "prove.md").read_bytes() == report.as_markdown(recorded)
+
+
+def test_every_recorded_formula_is_latex_and_every_letter_has_a_name(recorded):
+    parser = MathTextParser("path")
+    other_names = {r"\tfrac": r"\frac", r"\Bigl": r"\left", r"\Bigr": r"\right", r"\le ": r"\leq "}
+    for claim in recorded["claims"]:
+        formula = claim["latex"]
+        for name, known in other_names.items():  # LaTeX, but not of matplotlib's subset
+            formula = formula.replace(name, known)
+        if formula:
+            parser.parse(f"${formula}$")
+        assert "U+" not in latex.text(claim["statement"] + claim["shown"])

@@ -10,8 +10,8 @@ __all__ = ["document", "text"]
 PREAMBLE = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage{amsmath,amssymb}
+\usepackage{adjustbox}
 \usepackage[margin=25mm]{geometry}
-\allowdisplaybreaks
 \begin{document}
 \title{%s}
 \date{}
@@ -32,6 +32,7 @@ SYMBOLS = {
 }  # fmt: skip
 SYMBOLS |= {c: f"^{{{d}}}" for c, d in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)}
 SYMBOLS |= {c: f"_{{{d}}}" for c, d in zip("₀₁₂₃₄₅₆₇₈₉₋₊ₜₙᵢⱼₖ", [*"0123456789-+tnijk"], strict=True)}
+SYMBOLS |= {c: rf"_{{\mathrm{{{d}}}}}" for c, d in zip("ₘₐₓ", "max", strict=True)}
 ACCENTS = {
     "\u0301": r"\'{%s}", "\u0308": r'\"{%s}', "\u0302": r"\ensuremath{\hat{%s}}", "\u0303": r"\ensuremath{\tilde{%s}}",
     "\u0304": r"\ensuremath{\bar{%s}}",
@@ -78,5 +79,6 @@ def _paragraph(outcome: Outcome) -> str:
     shown = outcome.evidence.shown if outcome.evidence else outcome.error or ""
     lines = [rf"\paragraph{{{text(outcome.name)}}} {text(outcome.statement)}: {verdict}. {text(shown)}"]
     if outcome.evidence and outcome.evidence.latex:
-        lines.append(rf"\begin{{equation*}}{outcome.evidence.latex}\end{{equation*}}")
+        # Wide formulas shrink to the width of the page.
+        lines.append(rf"\[\adjustbox{{max width=\linewidth}}{{$\displaystyle {outcome.evidence.latex}$}}\]")
     return "\n".join(lines)

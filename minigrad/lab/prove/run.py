@@ -18,11 +18,19 @@ __all__ = ["SECTIONS", "Outcome", "Section", "Task", "chosen", "decide", "run", 
 
 @dataclass(frozen=True)
 class Section:
-    """A means of proof: its name on the command line, its title, and the module whose ``claims()`` it is."""
+    """A means of proof.
+
+    Attributes:
+        name: what it is called on the command line.
+        title: its heading in a report.
+        module: where its ``claims()`` are.
+        elsewhere: where its claims can be read one by one; a report then lists only those not as expected.
+    """
 
     name: str
     title: str
     module: str
+    elsewhere: str = ""
 
 
 SECTIONS = {
@@ -33,9 +41,9 @@ SECTIONS = {
         Section("exact", "Exact rationals through the whole engine", "minigrad.proof.exact"),
         Section("balls", "Certified trajectories (arb balls)", "minigrad.proof.balls"),
         Section("floating", "In floating point", "minigrad.proof.floating"),
-        Section("atlas", "The atlas", "minigrad.proof.atlas"),
+        Section("atlas", "The atlas", "minigrad.proof.atlas", "minigrad atlas, docs/atlas.md"),
         Section("literature", "Of the literature", "minigrad.proof.literature"),
-        Section("vectors", "Test vectors", "minigrad.testing.vectors"),
+        Section("vectors", "Test vectors", "minigrad.testing.vectors", "docs/testing.md"),
     )
 }
 EXTRA = ("hypothesis", "sympy", "z3", "flint", "rich", "matplotlib")
