@@ -4,6 +4,7 @@ import argparse
 import difflib
 import io
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,7 @@ def _parser() -> _Parser:
     parser.set_defaults(run=lambda _: print(parser.format_help(), end=""))
     _add_compare(commands)
     _add_prove(commands)
+    _add_atlas(commands)
     _add_show(commands)
     info = commands.add_parser(
         "info",
@@ -152,6 +154,28 @@ def _add_prove(commands: Any) -> None:
         help="where the files go (default: %(default)s)")  # fmt: skip
     add("--quiet", action="store_true", help="no progress; only the table and the names of the files")
     command.set_defaults(run=_prove)
+
+
+def _add_atlas(commands: Any) -> None:
+    command = commands.add_parser(
+        "atlas",
+        help="where two doors are one algorithm and where they part, situation by situation",
+        description=(
+            "Compare two doors for a rule in a situation: same step, same trajectory, same stationary points, each "
+            "with a proof or with the smallest counterexample. Without options, all cells, as tables; with all three, "
+            "one cell, with what shows it. With --out, write atlas.json, atlas.md, atlas.png and atlas.svg too."
+        ),
+        allow_abbrev=False,
+    )
+    add = command.add_argument
+    add("--rule", metavar="R", help="only this rule, such as heavy_ball")
+    add("--pair", metavar="P", help="only this pair: doors-1-2, doors-2-3 or shrink-prox")
+    add("--situation", metavar="S", help="only this situation, such as clip-norm")
+    add("--thorough", action="store_true", help="ask every rule about every situation")
+    add("--workers", type=int, metavar="N", help="processes (default: one per processor)")
+    add("--out", type=Path, metavar="DIR", help="where the files go (default: none are written)")
+    add("--quiet", action="store_true", help="no progress; only the tables and the names of the files")
+    command.set_defaults(run=_atlas)
 
 
 def _add_show(commands: Any) -> None:
@@ -241,6 +265,32 @@ def _prove(options: argparse.Namespace) -> int:
         written = output.write_all(directory, files)
     print(f"{len(outcomes)} claims in {seconds:.0f} s. Written: {', '.join(map(str, written))}")
     return int(not all(outcome.ok for outcome in outcomes))
+
+
+def _atlas(options: argparse.Namespace) -> int:
+    from minigrad.extras import need
+    from minigrad.lab import output
+    from minigrad.regularization.checks import integer
+
+    with _refusing():
+        for module in ("hypothesis", "sympy", "rich", "matplotlib"):
+            need(module, "proof")
+        from minigrad.lab import atlas, atlas_figure
+        from minigrad.proof.atlas import cells, render_terminal
+
+        rules, pairs, situations = (
+            [name] if name else None for name in (options.rule, options.pair, options.situation)
+        )
+        asked = cells(rules, pairs, situations, options.thorough)
+        workers = None if options.workers is None else integer("workers", options.workers)
+        directory = options.out and output.check_directory(options.out)
+    found = list(atlas.watched(asked, workers, quiet=options.quiet))
+    print(render_terminal(found, shutil.get_terminal_size((118, 24)).columns))
+    if directory:
+        with _refusing():
+            written = output.write_all(directory, atlas_figure.render(found))
+        print(f"Written: {', '.join(map(str, written))}")
+    return int(not all(cell.decided for cell in found))
 
 
 def _show(options: argparse.Namespace) -> int:

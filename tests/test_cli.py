@@ -38,7 +38,7 @@ def test_options_reach_the_run(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["compar"], "unknown command 'compar'; did you mean compare?"),
-        (["xyz"], "unknown command 'xyz'; known: compare, show, info"),
+        (["xyz"], "unknown command 'xyz'; known: compare, prove, atlas, show, info"),
         (["compare", "--modle", "cnn"], "unknown option '--modle'; did you mean --model?"),
         (["compare", "--modle=cnn"], "unknown option '--modle'; did you mean --model?"),
         (["compare", "--model", "mpl"], "unknown model 'mpl'; did you mean mlp?"),
@@ -133,3 +133,33 @@ def test_a_reader_that_closes_the_pipe_causes_no_traceback():
     assert process.stderr.read() == b""
     process.stderr.close()
     process.wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rule", "adamm"], "the atlas has no rule 'adamm'; did you mean adam, adagrad?"),
+        (["--pair", "doors-3-4"], "did you mean doors-2-3"),
+        (["--situation", "zzz"], "the atlas has no situation 'zzz'; there are constant, "),
+        (["--workers", "0"], "workers must be an integer ≥ 1, got 0"),
+    ],
+)
+def test_a_cell_that_the_atlas_does_not_have_is_refused(arguments, message, capsys):
+    assert main(["atlas", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_cell_is_told_with_what_shows_it(capsys):
+    cell = ["--rule", "sgd", "--pair", "doors-2-3", "--situation", "selection"]
+    assert main(["atlas", *cell, "--workers", "1"]) == 0
+    told = capsys.readouterr()
+    assert "same step ≠ different" in told.out
+    assert "[1/1] doors-2-3 sgd selection ≠≠≠" in told.err
+
+
+def test_the_atlas_is_written_whole(tmp_path, capsys):
+    assert main(["atlas", "--rule", "sgd", "--pair", "doors-2-3", "--quiet", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "batch-norm" in told.out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["atlas.json", "atlas.md", "atlas.png", "atlas.svg"]

@@ -31,7 +31,7 @@ _NAMES = {"step": "step", "trajectory": "trajectory", "stationary": "stationary 
 
 def render(atlas: Sequence[Cell]) -> dict[str, bytes]:
     """Return the files by name: ``atlas.json``, ``.md``, ``.png`` and ``.svg``; equal atlases give equal bytes."""
-    matplotlib = need("matplotlib", "lab")
+    matplotlib = need("matplotlib", "proof")
     files = {
         "atlas.json": (json.dumps(as_json(atlas), indent=1, ensure_ascii=False) + "\n").encode(),
         "atlas.md": render_page(atlas).encode(),
@@ -47,7 +47,7 @@ def render(atlas: Sequence[Cell]) -> dict[str, bytes]:
 
 def draw(atlas: Sequence[Cell]) -> Any:
     """Return the figure, 18 cm wide, which fits between the margins of an A4 page."""
-    figures = need("matplotlib.figure", "lab")
+    figures = need("matplotlib.figure", "proof")
     pairs = [p for p in PAIRS if any(c.pair == p for c in atlas)]
     rules = [r for r in RULES if any(c.rule == r for c in atlas)]
     situations = [s for s in SITUATIONS if any(c.situation == s for c in atlas)]

@@ -1,0 +1,316 @@
+"""Where a run may rest: weights and state that no step moves while the data gradient is held, found by solving.
+
+(w, g) is a stationary point of a side if there is a state such that a step with data gradient g leaves the weights and
+the state as they are, in every step of the schedule and with corrections for bias at their end (t → ∞). Two solutions
+make it up:
+
+- of the rule: at which state does a constant gradient u keep the state, and what does the rule then subtract? Solved
+  for u > 0, u < 0 and u = 0 apart, so that no root and no sign is left open;
+- of the door: the step is run with a rule that subtracts a symbol D and notes which u it was given; hence u(w, g) and
+  w′(w, D). For each sign of u, w′ = w is solved for w at the D of the rule.
+
+The result, for g > 0, g < 0 and g = 0, is the set of weights that rest there. Where clipping acts on what contains w,
+its three branches are cases of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from minigrad.extras import need
+from minigrad.proof.atlas.equal import Expr
+from minigrad.proof.atlas.model import Forever, Place, Rule
+from minigrad.proof.atlas.pairs import Side
+from minigrad.proof.atlas.question import Question
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic.letters import RATES, letter, text
+from minigrad.rules import hyper_names, state_names
+
+sympy: Any = need("sympy", "proof")
+
+__all__ = [
+    "ANY",
+    "EXTRA",
+    "SPARE",
+    "Case",
+    "P",
+    "Rest",
+    "Unclipped",
+    "cases",
+    "neat",
+    "resting",
+    "sign_of",
+    "slopes_of",
+]
+
+ANY = sympy.Symbol("any w")
+P, EXTRA = sympy.Symbol("p", positive=True), sympy.Symbol("d", positive=True)
+_MAGNITUDE = sympy.Symbol("|u|", positive=True)
+_BELOW_ONE = {str(letter(name)) for name in ("decay", "momentum", *RATES)}
+SPARE = sympy.Symbol("q", nonnegative=True)
+
+
+class Unclipped(Exception):  # noqa: N818 -- a question, not a failure
+    """Clipping acts on what contains the weights: its branches must be told apart."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data gradient: what it is, in positive symbols, and how to say so."""
+
+    words: str
+    gradient: Expr
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A weight that rests: itself, `ANY` for every one, and the state it rests with."""
+
+    weight: Expr
+    state: tuple[Expr, ...]
+
+
+def cases(q: Question, branches: bool) -> list[Case]:
+    """Return the data gradients to be told apart: their signs, and with `branches` on which side of the limit."""
+    zero = Case("g = 0", sympy.Integer(0))
+    if q.situation.data == "zero":
+        return [zero]
+    if not branches:
+        return [Case("g > 0", P), Case("g < 0", -P), zero]
+    c = q.symbol("limit")
+    found = [zero]
+    for sign, name in ((1, "g"), (-1, "−g")):
+        # inside, at the limit, outside; within, the limit itself is p + d, so that |g| = p is less
+        found += [Case(f"0 < {name} < c", sign * c * P / (P + EXTRA)), Case(f"{name} = c", sign * c)]
+        found += [Case(f"{name} > c", sign * (c + EXTRA))]
+    return found
+
+
+def resting(
+    q: Question, side: Side, numbers: Mapping[str, Expr], *, each: bool, branches: bool
+) -> list[list[list[Rest]]]:
+    """Return, for each of the `cases`, for each parameter, the weights that rest at that data gradient.
+
+    `each`: in every step of the schedule; otherwise in a step whose multiplier is s. Raises Unclipped if `branches`
+    are needed and not wanted, UndecidedError if a sign or an equation could not be decided.
+    """
+    varying = q.symbol("s") if each and q.situation.schedule else None
+    own = tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t")
+    rules = {sign: _of_rule(q.rule, sign, own, varying) for sign in (1, -1, 0)}
+    return [_of_case(q, side, case, numbers, rules, varying, branches) for case in cases(q, branches)]
+
+
+def _of_case(
+    q: Question,
+    side: Side,
+    case: Case,
+    numbers: Mapping[str, Expr],
+    rules: Mapping[int, Any],
+    varying: Expr | None,
+    branches: bool,
+) -> list[list[Rest]]:
+    found: list[list[Rest]] = []
+    for i in range(len(q.weights)):
+        meets: list[Rest] | None = None
+        for occurs in q.situation.kinds:
+            condition = _of_door(q, side, i, case, numbers, rules, varying, branches, occurs)
+            if condition is not None:
+                meets = condition if meets is None else _both(meets, condition)
+        found.append([Rest(ANY, ())] if meets is None else meets)
+    return found
+
+
+# --- of the rule ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _of_rule(
+    rule: Rule, sign: int, numbers: tuple[tuple[str, Expr], ...], varying: Expr | None
+) -> tuple[Expr, tuple[Expr, ...]] | None:
+    """Return what the rule subtracts when a constant gradient of that sign keeps the state, and the state; or None."""
+    own = dict(numbers) | ({"t": Forever()} if "t" in hyper_names(rule) else {})
+    u = sign * _MAGNITUDE
+    state = [letter(name) for name in state_names(rule)]
+    solved: dict[Expr, Expr] = {}
+    for i, x in enumerate(state):
+        _, *new = rule(u, *(y.subs(solved) for y in state), **own)
+        for equation in _coefficients(neat(new[i]) - x.subs(solved), varying):
+            remaining = neat(equation.subs(solved))
+            if remaining == 0:
+                continue
+            if x not in remaining.free_symbols:
+                if sign_of(remaining) != 0:
+                    return None
+                continue
+            value = _solve_state(remaining, x)
+            if value is None:
+                return None
+            solved[x] = value
+    state = [neat(x.subs(solved)) for x in state]
+    delta, *_ = rule(u, *state, **own)
+    return neat(delta), tuple(state)
+
+
+def _solve_state(equation: Expr, x: Expr) -> Expr | None:
+    """Return the x at which `equation` is zero: linear, or Max(x, e) − x, which any x ≥ e solves."""
+    largest = equation.atoms(sympy.Max)
+    if largest:
+        (m,) = largest
+        if sympy.expand(equation / (m - x)).free_symbols or x not in m.args:
+            raise UndecidedError(f"no rest was found for {text(equation)} = 0")
+        (other,) = [neat(a) for a in m.args if a != x]
+        return other + SPARE
+    found = [root for factor in sympy.Mul.make_args(equation) for root in _roots(factor, x)]
+    return found[0] if len(found) == 1 else None
+
+
+# --- of the door ------------------------------------------------------------------------------------------------------
+
+
+def _of_door(
+    q: Question,
+    side: Side,
+    i: int,
+    case: Case,
+    numbers: Mapping[str, Expr],
+    rules: Mapping[int, Any],
+    varying: Expr | None,
+    branches: bool,
+    occurs: bool,
+) -> list[Rest] | None:
+    """Return the weights for which parameter `i` rests in a step of one kind; None if the step never moves it."""
+    given: list[Expr] = []
+    subtracted = sympy.Symbol("D", real=True)
+
+    def probe(g: Expr, *state: Expr, lr: Expr) -> tuple[Expr, ...]:
+        given.append(g)
+        return (subtracted, *state)
+
+    symbols = [sympy.Symbol(name, real=True) for name in q.weights]
+    place = Place(tuple(symbols), tuple(tuple(map(q.symbol, row)) for row in q.states), (Forever(),) * len(symbols))
+    data = slopes_of(q, case.gradient, i, sympy.Symbol("h", real=True))
+    after = q.step(side, place, data, {**numbers}, occurs, rule=probe)
+    if not given:
+        return None
+    w, new, u = symbols[i], after.weights[i], sympy.sympify(given[i])
+    others = {x: 0 for x in symbols if x != w}
+    found: list[Rest] = []
+    for value, limits in _unclipped(u.subs(others), q, case, w, branches):
+        for sign, rule in rules.items():
+            if rule is None:
+                continue
+            delta, state = (x.subs(_MAGNITUDE, sign * value) for x in (sympy.Tuple(rule[0]), sympy.Tuple(*rule[1])))
+            if w not in value.free_symbols and sign_of(value) != sign:
+                continue
+            equations = _coefficients(new.subs(subtracted, delta[0]) - w, varying)
+            equations += _coefficients(value, varying) if sign == 0 and w in value.free_symbols else []
+            for weight in _solve_weight(equations, w):
+                at = {} if weight is ANY else {w: weight}
+                if sign_of(value.subs(at)) == sign and all(sign_of(x.subs(at)) in allowed for x, allowed in limits):
+                    found.append(Rest(neat(weight), tuple(neat(x.subs(at)) for x in state)))
+    return found
+
+
+def slopes_of(q: Question, gradient: Expr, i: int, spare: Expr) -> dict[str, Expr]:
+    """Return slopes whose total at parameter `i` is `gradient`; `spare` is what two of them may share freely."""
+    if q.situation.data == "scale-invariant":
+        return {"held": [gradient if j == i else 0 * gradient for j in range(len(q.weights))]}
+    if q.situation.batches == 2:
+        return dict(zip(q.slopes, (gradient - spare, gradient + spare), strict=True))
+    if len(q.situation.uses) == 2 and not q.situation.multi:
+        return dict(zip(q.slopes, (gradient - spare, spare), strict=True))
+    return {name: gradient if j == i else 0 * gradient for j, name in enumerate(q.slopes)}
+
+
+def _unclipped(
+    u: Expr, q: Question, case: Case, w: Expr, branches: bool
+) -> list[tuple[Expr, list[tuple[Expr, tuple[int, ...]]]]]:
+    """Return what u may be, with the signs that its conditions must have.
+
+    Without `branches` what is clipped stands for itself: nothing is used of it but that it keeps the sign.
+    """
+    clipped = [e for e in u.atoms(sympy.core.function.AppliedUndef) if str(e.func).startswith("clip")]
+    if not clipped:
+        return [(sympy.expand(u), [])]
+    (e,) = clipped
+    x = e.args[0 if len(e.args) == 1 else int(str(e.func)[-1]) - 1]
+    if not branches:
+        if w in x.free_symbols:
+            raise Unclipped
+        return [(sympy.expand(u.subs(e, case.gradient)), [])]
+    c = q.symbol("limit")
+    return [
+        (sympy.expand(u.subs(e, x)), [(c - x, (0, 1)), (c + x, (0, 1))]),
+        (sympy.expand(u.subs(e, c)), [(x - c, (1,))]),
+        (sympy.expand(u.subs(e, -c)), [(-x - c, (1,))]),
+    ]
+
+
+def _solve_weight(equations: Sequence[Expr], w: Expr) -> list[Expr]:
+    equations = [e for e in map(neat, equations) if e != 0]
+    if not equations:
+        return [ANY]
+    if any(w not in e.free_symbols and sign_of(e) != 0 for e in equations):
+        return []
+    found = [x for factor in sympy.Mul.make_args(equations[0]) for x in _roots(factor, w)]
+    return [x for x in found if all(neat(e.subs(w, x)) == 0 for e in equations[1:])]
+
+
+def _roots(factor: Expr, w: Expr) -> list[Expr]:
+    """Return the roots of one factor; what is linear in w needs no solver."""
+    base = factor.base if factor.is_Pow and factor.exp.is_Integer and factor.exp > 0 else factor
+    slope = base.diff(w)
+    if slope == 0:
+        return []
+    return [-base.subs(w, 0) / slope] if w not in slope.free_symbols else list(sympy.solve(base, w))
+
+
+def _both(first: list[Rest], second: list[Rest]) -> list[Rest]:
+    """Return what rests in both kinds of step, with one state."""
+    found = []
+    for a in first:
+        for b in second:
+            if a.weight is ANY or b.weight is ANY or neat(a.weight - b.weight) == 0:
+                states_agree = all(neat(x - y) == 0 for x, y in zip(a.state, b.state, strict=True))
+                if states_agree:
+                    found.append(b if a.weight is ANY else a)
+    return found
+
+
+# --- expressions ------------------------------------------------------------------------------------------------------
+
+
+def sign_of(x: Expr) -> int:
+    """Return the sign of an expression in signed symbols; UndecidedError if it depends on them."""
+    x = neat(x)
+    below_one = {s: 1 / (1 + sympy.Dummy(positive=True)) for s in x.free_symbols if s.name in _BELOW_ONE}
+    x = sympy.factor(x.subs(below_one))
+    if x.is_zero or x == 0:
+        return 0
+    if x.is_positive:
+        return 1
+    if x.is_negative:
+        return -1
+    raise UndecidedError(f"the sign of {text(x)} was not found")
+
+
+def _coefficients(x: Expr, varying: Expr | None) -> list[Expr]:
+    """Return what must be zero for `x` to be zero: its numerator, or the numerator's coefficients in `varying`."""
+    top = sympy.fraction(sympy.together(x))[0]
+    if varying is None or varying not in top.free_symbols:
+        return [top]
+    return list(sympy.Poly(sympy.expand(top), varying).coeffs())
+
+
+def neat(x: Expr) -> Expr:
+    """Factor, under roots as well."""
+    x = sympy.sympify(x)
+    if x.has(sympy.Pow) or x.has(sympy.Max):
+        x = x.replace(lambda e: e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer, _root)
+    return sympy.factor(x)
+
+
+def _root(e: Expr) -> Expr:
+    base = sympy.factor(e.base)
+    return base**e.exp
