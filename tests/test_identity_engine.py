@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, target
 from hypothesis import strategies as st
 
 import minigrad as mg
@@ -123,6 +123,7 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
     @given(st.data())
     def property_(data):
         count[0] += 1
+        before_this = len(met)
         sizes = data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=4))
         initial = []
         for i, o in pairwise(sizes):
@@ -165,6 +166,7 @@ def test_a_network_takes_the_same_step_through_all_three_doors_at_every_step_of_
                 met.append(float(np.max(distance(two, three) / bound)))
                 assert np.all(distance(two, three) <= bound)
                 assert np.array_equal(one, two)
+        target(max(met[before_this:]), label=LARGEST)
 
     property_()
     record_property(LARGEST, max(met))
@@ -181,7 +183,7 @@ def test_whole_runs_through_all_three_doors_stay_within_the_bound_they_add_up_to
     @given(histories(dtype))
     def property_(run):
         one, two, three = (Door(n, [(run.w, "weight")], run.lr, run.decay, run.schedule) for n in (1, 2, 3))
-        bounds, rhos = [], []
+        bounds, rhos, before_this = [], [], len(met)
         for t, g in enumerate(run.gradients):
             (x,), (y,), numbers = two.weights(), three.weights(), three.optimizer.hyper(t)
             lr, decay = numbers["lr"], numbers["decay"]
@@ -195,6 +197,7 @@ def test_whole_runs_through_all_three_doors_stay_within_the_bound_they_add_up_to
             assert np.all(error <= total)
             assert np.array_equal(*one.weights(), *two.weights())
         assert np.all(run.decay * run.schedule[0] * abs(run.w) >= VISIBLE * bounds[0])
+        target(max(met[before_this:]), label=LARGEST)
 
     property_()
     record_property(LARGEST, max(met))

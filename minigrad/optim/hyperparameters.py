@@ -97,5 +97,5 @@ def check_second_moment(rule: str, numbers: Mapping[str, Any], dtypes: Iterable[
             raise ValueError(f"{rule}: eps={eps!r} is 0 in {dtype}; choose eps ≥ {float(np.finfo(dtype).tiny):.1e}")
         for name in FORGET_SQUARES:
             x = numbers.get(name)
-            if x is not None and (dtype.type(x) == 1 or dtype.type(1 - x) == 0):
+            if x is not None and dtype.type(x) == 1:
                 raise ValueError(f"{rule}: {name}={x!r} is 1 in {dtype}: squared gradients would never be forgotten")

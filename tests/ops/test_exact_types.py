@@ -98,3 +98,11 @@ def test_state_of_an_optimizer_begins_at_zeros_of_the_parameters_type():
         params = [mg.nn.Parameter(array([[1, 2]], kind)), mg.nn.Parameter(array([3], kind), "bias")]
         optimizer = mg.optim.Optimizer(params, mg.rules.heavy_ball, kind(1, 2), {"momentum": kind(1, 2)}, on="weights")
         check(kind, **{f"state {i}": s for i, g in enumerate(optimizer.groups) for s in (*g.state, g.grads)})
+
+
+def test_second_derivatives_of_a_mean_of_fractions_are_exact():
+    """∇ Σ ∇ mean(x³) = 6x/n."""
+    x = np.array([Fraction(1, 2), Fraction(3), Fraction(2, 7)], dtype=object)
+    found = mg.grad(lambda x: mg.sum(mg.grad(lambda x: mg.mean(x * x * x))(x)))(x)
+    assert found.tolist() == [6 * v / 3 for v in x]
+    assert all(type(v) is Fraction for v in found)

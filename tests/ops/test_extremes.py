@@ -85,3 +85,12 @@ def test_layer_norm_of_equal_features_is_the_bias():
     y, g = value_and_gradient(lambda x: mg.layer_norm(x, np.ones(3), np.arange(3.0)), np.full((2, 3), 5.0))
     np.testing.assert_array_equal(y, [[0, 1, 2]] * 2)
     np.testing.assert_allclose(g, 0, atol=1e-10)
+
+
+def test_the_gradient_of_a_mean_of_more_entries_than_float16_counts_to_is_not_lost():
+    n = 100_000
+    assert n > float(np.finfo(np.float16).max)
+    gradient = mg.grad(mg.mean)(np.ones(n, np.float16))
+    assert gradient.dtype == np.float16
+    assert set(gradient.tolist()) == {float(np.float16(1 / n))}
+    assert np.float16(1 / n) > 0

@@ -130,6 +130,13 @@ def test_dtype_in_is_dtype_out(case, dtype):
             assert g is None or (g.dtype, g.shape) == (dtype, x.shape)
 
 
+@pytest.mark.parametrize("f", [mg.add, mg.subtract, mg.multiply, mg.divide, mg.maximum, mg.matmul, mg.mse], ids=str)
+def test_a_gradient_has_the_dtype_of_its_operand_beside_a_wider_one_too(f):
+    narrow = mg.tensor(np.array([1, 2], np.float32), requires_grad=True)
+    wide = mg.tensor(np.array([3.0, 4.0]), requires_grad=True)
+    assert [g.dtype for g in gradients(f(narrow, wide), [narrow, wide])] == [np.float32, np.float64]
+
+
 @each
 def test_results_are_the_same_recorded_or_not(case):
     call = case.make(Source(0))
@@ -156,3 +163,25 @@ def test_an_option_array_beside_a_tensor_needs_no_gradient():
     y = mg.matmul([[1.0, 2.0], [3.0, 4.0]], x)
     y.backward([1.0, 1.0])
     np.testing.assert_array_equal(x.grad, [4.0, 6.0])
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [
+        ("...ij,j", [(2, 3, 4), (4,)]),  # no arrow, and one axis under the dots: it is in the result
+        ("...ij,j", [(2, 2, 3, 4), (4,)]),
+        ("ij,j->...i", [(3, 4), (4,)]),  # dots with nothing under them
+    ],
+)
+def test_einsum_goes_back_through_dots(subscripts, shapes):
+    rng = np.random.default_rng(0)
+    mg.gradcheck(lambda *xs: mg.einsum(subscripts, *xs), *(rng.standard_normal(s) for s in shapes))
+
+
+@pytest.mark.parametrize("axes", [(0, -1, 1), (-1, 0, 1), (-2, 2, -3), (1, 2, 0)])
+def test_transpose_goes_back_where_axes_are_counted_from_the_end(axes):
+    x = mg.tensor(np.zeros((2, 3, 4)), requires_grad=True)
+    y = mg.transpose(x, axes)
+    seed = np.arange(24.0).reshape(y.shape)
+    y.backward(seed)
+    np.testing.assert_array_equal(np.transpose(x.grad, axes), seed)

@@ -20,12 +20,32 @@ def slope(f, *values, argnums=0):
         (lambda x: mg.leaky_relu(x, 0.25), 0.25),
         (lambda x: mg.clip(x, 0, 1), 1),
         (lambda x: mg.clip(x, -1, 0), 1),
+        (lambda x: mg.clip(x, min=0), 1),
+        (lambda x: mg.clip(x, max=0), 1),
         (lambda x: mg.power(x, 0.5), 0),
     ],
-    ids=["abs", "sign", "relu", "sqrt", "leaky_relu", "clip below", "clip above", "power"],
+    ids=[
+        "abs",
+        "sign",
+        "relu",
+        "sqrt",
+        "leaky_relu",
+        "clip below",
+        "clip above",
+        "clip with min",
+        "clip with max",
+        "power",
+    ],
 )
 def test_the_subgradient_at_zero(f, expected):
     assert slope(f, 0) == expected
+
+
+@pytest.mark.parametrize("exponent", [-0.5, -1, -2])
+def test_the_slope_at_a_pole_is_infinite(exponent):
+    """Unlike that of √x at 0, it has no finite subgradient to stand for it."""
+    with np.errstate(divide="ignore"):
+        assert slope(lambda x: mg.power(x, exponent), 0) == -np.inf
 
 
 def test_equal_operands_of_maximum_and_minimum_share_the_gradient():

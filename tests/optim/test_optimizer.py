@@ -230,6 +230,28 @@ def test_a_saved_state_continues_bit_for_bit(name):
     )
 
 
+def test_the_state_of_an_optimizer_that_made_no_step_can_be_loaded():
+    trained, fresh = optim.Adam(parameters()), optim.Adam(parameters())
+    run(trained, 2)
+    trained.load_state_dict(fresh.state_dict())
+    assert (trained.steps, trained.state_dict()["t"]) == (0, [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "numbers"),
+    [
+        (optim.Adam, {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+        (optim.AdamW, {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+        (optim.AMSGrad, {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+        (optim.Adagrad, {"lr": 1e-2, "eps": 1e-10}),
+        (optim.RMSprop, {"lr": 1e-2, "rho": 0.99, "eps": 1e-8}),
+        (optim.Lion, {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99}),
+    ],
+)
+def test_numbers_that_are_not_given_are_those_of_the_docstring(make, numbers):
+    assert make(parameters()).hyper(0) == numbers
+
+
 def test_a_state_dict_is_a_copy_by_parameter_number():
     ps = parameters()
     optimizer = optim.Adam(ps, l2=0.1)
@@ -255,6 +277,7 @@ def test_a_state_dict_is_a_copy_by_parameter_number():
         (lambda s: s.update(t=[1, 1]), ValueError, "t must be 4 counts of at most step = 2"),
         (lambda s: s.update(t=[1, 1, 1, 3]), ValueError, "t must be 4 counts of at most step = 2"),
         (lambda s: s.update(t=[1, 1, 1, 0.5]), ValueError, "t must be an integer"),
+        (lambda s: s.update(t=[1, 1, 1, -1]), ValueError, "t must be an integer ≥ 0, got -1"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_nothing_is_written(change, error, message):
@@ -308,9 +331,11 @@ def test_print_warns_exactly_when_the_time_scale_is_shorter_than_an_epoch():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         str(slow)  # how long an epoch is, nobody said
+        assert "1/η = 128 steps = 2 epochs" in slow.describe(steps_per_epoch=64)
         assert "1/η = 128 steps = 1 epochs" in slow.describe(steps_per_epoch=128)
-    with pytest.warns(UserWarning, match=r"1/η = 128 steps, is shorter than an epoch of 129 steps"):
+    with pytest.warns(UserWarning, match=r"1/η = 128 steps, is shorter than an epoch of 129 steps") as caught:
         slow.describe(steps_per_epoch=129)
+    assert [w.filename for w in caught] == [__file__]  # it points to the line that asked
     with pytest.warns(UserWarning, match="shorter than an epoch"):
         str(slow)
     with pytest.warns(UserWarning, match="shorter than an epoch"):
@@ -319,8 +344,23 @@ def test_print_warns_exactly_when_the_time_scale_is_shorter_than_an_epoch():
         slow.describe(0)
 
 
+@pytest.mark.parametrize("wrong", [-1.0, "much"])
+def test_a_number_that_is_wrong_later_in_the_epoch_does_not_keep_an_optimizer_from_being_described(wrong):
+    optimizer = optim.SGD(parameters(), lr=0.5, decay=0.5, schedule=lambda k: 1.0 if k < 3 else wrong)
+    assert "time scale 1/η = 2 steps" in optimizer.describe(4)
+
+
+@pytest.mark.parametrize(("size", "words"), [(1, "1 parameter (1 number)"), (2, "1 parameter (2 numbers)")])
+def test_one_is_counted_in_the_singular(size, words):
+    assert f"sgd on {words}\n" in str(optim.SGD([Parameter(np.ones(size))], lr=0.5))
+
+
+def test_an_epoch_may_be_a_single_step():
+    assert "1/η = 2 steps = 2 epochs" in optim.SGD(parameters(), lr=0.5, decay=0.5).describe(1)
+
+
 def test_a_schedule_counts_towards_the_time_scale_of_an_epoch():
-    with pytest.warns(UserWarning, match=r"1/η = 5 steps, is shorter than an epoch of 10 steps"):
+    with pytest.warns(UserWarning, match=r"1/η = 5 steps, is shorter than an epoch of 10 steps.*here 0\.2 on average"):
         optim.AdamW(parameters(), decay=0.4, schedule=lambda k: k % 2).describe(10)
 
 

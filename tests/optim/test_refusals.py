@@ -287,6 +287,14 @@ def test_a_coefficient_beyond_the_dtype_is_refused(dtype):
     assert all((a == p.data).all() for a, p in zip(before, ps, strict=True))
 
 
+def test_the_ends_of_the_ranges_are_allowed():
+    half = parameters(dtype=np.float16)
+    largest = float(np.finfo(np.float16).max)
+    assert optim.SGD(half, lr=largest).hyper(0)["lr"] == largest
+    assert optim.SGD(PARAM, lr=0.0, momentum=lambda k: 0.0).hyper(0) == {"lr": 0.0, "momentum": 0.0}
+    assert optim.Lion(PARAM, betas=(0, 0)).hyper(0) == {"lr": 1e-4, "beta1": 0, "beta2": 0}
+
+
 def test_second_moment_rules_refuse_float16_where_eps_or_beta2_do_not_survive():
     half = parameters(dtype=np.float16)
     for make in (optim.Adam, optim.AdamW, optim.AMSGrad, optim.Adagrad, optim.RMSprop):
@@ -380,6 +388,8 @@ def test_the_way_that_the_refusal_of_a_copy_names_goes_on_as_the_original():
     [
         (lambda s: [s], "expected a dict, as state_dict() returns it, got list"),
         (lambda s: s | {"m.1": s["m.1"].tolist()}, "m.1 must be an array, got list"),
+        (lambda s: s | {"m.1": SimpleNamespace(shape=(2,))}, "m.1 must be an array, got SimpleNamespace"),
+        (lambda s: s | {"m.1": SimpleNamespace(dtype=np.dtype(float))}, "m.1 must be an array, got SimpleNamespace"),
     ],
 )
 def test_a_state_of_something_else_than_arrays_is_a_type_error(change, message):

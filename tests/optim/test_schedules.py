@@ -1,4 +1,5 @@
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -25,6 +26,12 @@ U = 2.0**-53
         (schedules.cosine_restarts(2), [1, 0.5, 1, 0.5]),
         (schedules.cosine_restarts(1, 2), [1, 1, 0.5, 1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 1]),
         (schedules.joined((schedules.linear_warmup(2), schedules.exponential(0.5)), at=(2,)), [0.5, 1, 1, 0.5, 0.25]),
+        (
+            schedules.joined(
+                (schedules.constant(0.5), schedules.exponential(0.5), schedules.exponential(0.25)), (1, 3)
+            ),
+            [0.5, 1, 0.5, 1, 0.25],
+        ),
     ],
 )
 def test_values_are_those_of_the_formula(schedule, expected):
@@ -105,6 +112,9 @@ def test_numpy_scalars_become_python_numbers():
         (lambda: schedules.linear_warmup(True), "steps must be an integer ≥ 1, got True"),
         (lambda: schedules.cosine_restarts(0), "t_0 must be an integer ≥ 1"),
         (lambda: schedules.cosine_restarts(3, t_mult=1.5), "t_mult must be an integer ≥ 1"),
+        (lambda: schedules.cosine_restarts(3, minimum=1.5), r"minimum must be ≤ 1, got 1\.5"),
+        (lambda: schedules.joined((), at=()), "0 schedules need 0 steps at which to change"),
+        (lambda: schedules.joined((schedules.constant(),) * 3, at=(3,)), "3 schedules need 2 steps at which to change"),
         (lambda: schedules.joined((schedules.constant(),), at=(3,)), "1 schedules need 0 steps at which to change"),
         (lambda: schedules.joined((schedules.constant(),) * 3, at=(3, 3)), "at must be integers that increase"),
         (
@@ -116,6 +126,32 @@ def test_numpy_scalars_become_python_numbers():
 def test_arguments_out_of_range_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("make", [schedules.cosine, schedules.cosine_restarts])
+def test_an_annealing_to_1_is_none(make):
+    assert [make(2, minimum=1)(k) for k in range(4)] == [1, 1, 1, 1]
+
+
+def test_a_restart_long_ago_is_found_at_once():
+    assert schedules.cosine_restarts(10).position(10**18 + 7) == (7, 10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "field"),
+    [
+        (schedules.constant(), "value"),
+        (schedules.step(2), "every"),
+        (schedules.exponential(0.5), "factor"),
+        (schedules.cosine(2), "steps"),
+        (schedules.linear_warmup(2), "steps"),
+        (schedules.cosine_restarts(2), "t_0"),
+        (schedules.joined((schedules.constant(),), at=()), "at"),
+    ],
+)
+def test_a_schedule_stays_as_it_was_checked(schedule, field):
+    with pytest.raises(FrozenInstanceError):
+        setattr(schedule, field, -1)
 
 
 def test_a_joined_schedule_takes_functions_only():

@@ -57,6 +57,7 @@ def test_a_rate_may_depend_on_the_step():
     [
         (lambda: Decay(-0.1), ValueError, r"decay must be ≥ 0, got -0\.1"),
         (lambda: Decay(math.inf), ValueError, "decay must be finite, got inf"),
+        (lambda: Decay(10**400), ValueError, "decay must be finite, got 1000"),  # an integer beyond the floats
         (lambda: Decay("0.1"), TypeError, r"decay must be a real number, got '0\.1'"),
         (lambda: Decay(0.1, times="step"), ValueError, 'times must be None, "schedule" or "lr", got \'step\''),
         (lambda: Decay(0.1, on="biases"), ValueError, "got 'biases'"),

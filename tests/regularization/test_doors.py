@@ -1,5 +1,7 @@
 """The doors: what each does to any rule, and the names of the variants they make."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,8 +78,15 @@ def test_published_names_find_their_variant():
     assert all(target in VARIANTS for target in ALIASES.values())
 
 
+def test_a_variant_cannot_be_changed_for_everybody_else():
+    with pytest.raises(FrozenInstanceError):
+        variant("adamw").step = plain(sgd)
+
+
 def test_an_unknown_variant_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match=r"no variant is called 'adamv'; did you mean .*adamw"):
         variant("adamv")
+    with pytest.raises(ValueError, match=r"did you mean \w+, \w+, \w+\?$"):  # three, of more that are near
+        variant("adam_l3")
     with pytest.raises(ValueError, match="no variant is called 'zzzzzz'"):
         variant("zzzzzz")

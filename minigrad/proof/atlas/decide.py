@@ -276,7 +276,9 @@ def _formulas(q: Question, common: dict[str, Expr]) -> str:
 
 
 def _latex_formulas(q: Question, common: dict[str, Expr]) -> str:
-    return r",\quad ".join(f"{n}' \\leftarrow {latex(_collected(x, q))}" for n, x in common.items() if n in q.weights)
+    return r",\quad ".join(
+        f"{latex(q.symbol(n))}' \\leftarrow {latex(_collected(x, q))}" for n, x in common.items() if n in q.weights
+    )
 
 
 def _collected(x: Expr, q: Question) -> Expr:
