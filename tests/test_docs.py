@@ -116,7 +116,7 @@ def test_no_document_tells_a_reader_to_install_another_project():
 
 def test_links_between_documents_lead_somewhere():
     for document in DOCUMENTS:
-        text = (ROOT / document).read_text(encoding="utf-8")
+        text = FENCE.sub("", (ROOT / document).read_text(encoding="utf-8"))  # code has no links
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert ((ROOT / document).parent / target).exists(), (document, target)
 

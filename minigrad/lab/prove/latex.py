@@ -27,7 +27,7 @@ SYMBOLS = {
     "⇒": r"\Rightarrow", "⇐": r"\Leftarrow", "⇔": r"\Leftrightarrow", "‖": r"\|", "⟨": r"\langle", "⟩": r"\rangle",
     "½": r"\tfrac12", "¼": r"\tfrac14", "¾": r"\tfrac34", "′": "'", "°": r"^\circ", "∂": r"\partial", "⊂": r"\subset",
     "∪": r"\cup", "∩": r"\cap", "ℓ": r"\ell", "≡": r"\equiv", "∘": r"\circ",
-    "ℝ": r"\mathbb{R}", "ℚ": r"\mathbb{Q}", "ᵀ": "^T", "ᵗ": "^t", "ⁿ": "^n", "∼": r"\sim", "≪": r"\ll",
+    "ℝ": r"\mathbb{R}", "ℚ": r"\mathbb{Q}", "ᵀ": "^T", "ᵗ": "^t", "ⁿ": "^n", "ᵏ": "^k", "∼": r"\sim", "≪": r"\ll",
     "≫": r"\gg", "⌈": r"\lceil", "⌉": r"\rceil", "⌊": r"\lfloor", "⌋": r"\rfloor", "✓": r"\checkmark",
 }  # fmt: skip
 SYMBOLS |= {c: f"^{{{d}}}" for c, d in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)}
