@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -182,7 +183,7 @@ def test_every_recorded_formula_is_latex_and_every_letter_has_a_name(recorded):
     parser = MathTextParser("path")
     other_names = {r"\tfrac": r"\frac", r"\Bigl": r"\left", r"\Bigr": r"\right", r"\le ": r"\leq "}
     for claim in recorded["claims"]:
-        formula = claim["latex"]
+        formula = re.sub(r"\\tfrac(\d)(\d)", r"\\frac{\1}{\2}", claim["latex"])
         for name, known in other_names.items():  # LaTeX, but not of matplotlib's subset
             formula = formula.replace(name, known)
         if formula:
