@@ -181,14 +181,17 @@ def _add_atlas(commands: Any) -> None:
 def _add_show(commands: Any) -> None:
     command = commands.add_parser(
         "show",
-        help="print a variant as one flat listing",
+        help="print a variant as one flat listing, or in another form",
         description=(
             "Print what a variant does in one step, line for line in the book's symbols, each line beside the source "
-            "line it comes from. Without a name, list the variants."
+            "line it comes from; or as what is emitted from it: LaTeX, or the source of a kernel. Without a name, list "
+            "the variants."
         ),
         allow_abbrev=False,
     )
     command.add_argument("variant", nargs="?", metavar="VARIANT", help="for example adamw, sgdw, sgd_l2, sgd_prox_l1")
+    command.add_argument("--as", dest="form", default="listing", metavar="FORM",
+                         help="listing (default), latex, numpy, numba or cuda")  # fmt: skip
     command.set_defaults(run=_show)
 
 
@@ -294,10 +297,13 @@ def _atlas(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from minigrad.executors import listing
-    from minigrad.regularization import VARIANTS, variant
+    from minigrad.executors import show
+    from minigrad.executors.show import FORMS
+    from minigrad.regularization import VARIANTS
     from minigrad.regularization.variants import ALIASES
 
+    if options.form not in FORMS:
+        raise RefusedError(_unknown("form", options.form, list(FORMS)))
     if options.variant is None:
         width = max(map(len, VARIANTS))
         for v in VARIANTS.values():
@@ -305,8 +311,8 @@ def _show(options: argparse.Namespace) -> int:
             print(f"{v.name:<{width}}  {v.summary}" + (f" ({', '.join(published)})" if published else ""))
         return 0
     with _refusing():
-        chosen = variant(options.variant)
-    print(listing(chosen))
+        text = show(options.variant, options.form)
+    print(text)
     return 0
 
 

@@ -7,13 +7,15 @@ in floating point, so it is not printed as if it were.
 
 import inspect
 import unicodedata
+from fractions import Fraction
 from pathlib import Path
 
-from minigrad.executors.trace import Apply, Constant, Expression, Statement, Symbol, Trace, trace
+from minigrad.executors.branches import branches
+from minigrad.executors.trace import Apply, Condition, Constant, Expression, Statement, Symbol, Trace
 from minigrad.regularization.variants import ALIASES, Variant, variant
-from minigrad.rules import state_names
+from minigrad.rules import scalar_state, state_names
 
-__all__ = ["flat", "formula", "listing"]
+__all__ = ["condition", "flat", "formula", "listing", "traces"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -27,6 +29,12 @@ SYMBOLS = {
     "beta2": "β₂",
     "eps": "ε",
     "rho": "ρ",
+    "rho_t": "ρₜ",
+    "rho_inf": "ρ∞",
+    "psi": "ψ",
+    "mu": "μ",
+    "mu_next": "μ′",
+    "mu_product": "Πμ",
     "m_hat": "m̂",
     "v_hat": "v̂",
     "v_max": "vₘₐₓ",
@@ -42,14 +50,25 @@ _SUM, _NEGATION, _QUOTIENT, _PRODUCT, _POWER, _ATOM = range(6)
 def listing(variant_or_name: Variant | str) -> str:
     """Return a variant (or the one called so, or published so) as text: a heading, and a line per statement.
 
+    A rule that branches on its scalars is listed once per branch, with the condition above.
+
     Raises ValueError for a name that no variant has; the message suggests the nearest.
     """
     v = variant(variant_or_name) if isinstance(variant_or_name, str) else variant_or_name
-    traced = trace(v.step, state_names(v.rule), v.hyper)
+    found = traces(v)
     published = [alias for alias, name in ALIASES.items() if name == v.name]
     summary, source = _description(v)
     heading = [v.name + "".join(f" (published as {alias})" for alias in published), v.summary, f"rule: {summary}"]
-    return "\n".join([*heading, *([f"source: {source}"] if source else []), "", flat(traced), "", _legend(traced)])
+    parts = ["\n".join([*heading, *([f"source: {source}"] if source else [])])]
+    for traced in found:
+        where = ", ".join(map(condition, traced.conditions))
+        parts.append((f"where {where}:\n" if where else "") + flat(traced))
+    return "\n\n".join([*parts, _legend(found[0])])
+
+
+def traces(v: Variant) -> tuple[Trace, ...]:
+    """Return the traces of a variant, one for each branch that its scalars take."""
+    return branches(v.step, state_names(v.rule), v.hyper, tuple(scalar_state(v.rule)))
 
 
 def flat(traced: Trace) -> str:
@@ -59,6 +78,18 @@ def flat(traced: Trace) -> str:
     return "\n".join(
         line + " " * (width - _width(line) + 4) + _place(s) for line, s in zip(lines, traced.statements, strict=True)
     )
+
+
+_RELATIONS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
+OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
+
+
+def condition(c: Condition) -> str:
+    """Return what a trace's condition says of the scalars, as one line of mathematics."""
+    if c.comparison == "truth":
+        return f"{formula(c.operands[0])} {'≠' if c.answer else '='} 0"
+    relation = c.comparison if c.answer else OPPOSITE[c.comparison]
+    return f" {_RELATIONS[relation]} ".join(map(formula, c.operands))
 
 
 def symbol(name: str) -> str:
@@ -74,6 +105,8 @@ def formula(x: Expression) -> str:
 def _written(x: Expression) -> tuple[str, int]:
     """Return the text of an expression, and how tightly it holds together."""
     match x:
+        case Constant(Fraction(numerator=n, denominator=d)) if d != 1:
+            return (f"{n}/{d}" if n > 0 else f"−{-n}/{d}"), _QUOTIENT
         case Constant(value):
             return (str(value), _ATOM) if value >= 0 else (f"−{-value}", _NEGATION)
         case Symbol(name):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["execute"]
+__all__ = ["execute", "is_array"]
 
 
 def execute(
@@ -12,19 +12,33 @@ def execute(
     gradients: Any,
     state: Sequence[Any],
     hyper: Mapping[str, Any],
-) -> None:
+) -> tuple[Any, ...]:
     """Apply the pure function `update` to flat slices and write what it returns in their place.
 
     Computes ``w, *state = update(w, g, *state, **hyper)``. Everything is computed before anything is written. This is
-    the one place where an update is carried out, and every other executor must write the same bits.
+    the definition: every other executor must write the same bits.
 
     Args:
         update: a rule behind a door (`minigrad.regularization.doors`).
         weights: a flat array, overwritten.
         gradients: a flat array of the same length and dtype, read only.
-        state: flat arrays of the same length and dtype, in the rule's order, overwritten.
+        state: in the rule's order, flat arrays of the same length and dtype, overwritten, and numbers
+            (`minigrad.rules.scalar_state`).
         hyper: plain numbers by name; `t` is among them where the rule asks for it.
+
+    Returns:
+        The next values of those states that are numbers, which cannot be overwritten.
     """
     results = update(weights, gradients, *state, **hyper)
-    for array, value in zip((weights, *state), results, strict=True):
-        array[...] = value
+    numbers = []
+    for old, new in zip((weights, *state), results, strict=True):
+        if is_array(old):
+            old[...] = new
+        else:
+            numbers.append(new)
+    return tuple(numbers)
+
+
+def is_array(x: Any) -> bool:
+    """Tell the state that is an array from the state that is one number."""
+    return hasattr(x, "__setitem__")

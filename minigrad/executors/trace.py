@@ -5,19 +5,25 @@ of arrays it computes expressions. While it runs, a local trace function looks, 
 were newly bound to an expression: each is one statement. So a trace has the source's own names, in the order of
 execution, across rule and door, and no emitter (NumPy, CUDA, LaTeX, a flat listing) ever parses source.
 
-Arrays and scalars are told apart: what depends on scalars alone can be computed once per step on the host.
+Arrays and scalars are told apart: what depends on scalars alone can be computed once per step on the host, and may
+branch: the trace then holds under the conditions that it met (`minigrad.executors.branches`).
 """
 
 import operator
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Literal
 
 from minigrad.rules import functions
 
-__all__ = ["Apply", "Constant", "Expression", "Kind", "Statement", "Symbol", "Trace", "evaluate", "trace"]
+__all__ = [
+    "COMPARISONS", "OPERATIONS", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind", "Statement",
+    "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
+]  # fmt: skip
 
 Kind = Literal["array", "scalar"]
 
@@ -75,12 +81,34 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What the step asked of scalars, a function of `COMPARISONS` applied to operands, and the answer it was given."""
+
+    comparison: str
+    operands: tuple[Expression, ...]
+    answer: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """What a step does: statements to be executed in order, and the symbols of ``(w, *state)`` afterwards."""
+    """What a step does: statements to be executed in order, and the symbols of ``(w, *state)`` afterwards.
+
+    It does so where the conditions hold, in the order in which the step asked: a later one may make no sense where an
+    earlier one fails.
+    """
 
     inputs: tuple[Symbol, ...]
     statements: tuple[Statement, ...]
     results: tuple[Symbol, ...]
+    conditions: tuple[Condition, ...] = ()
+
+
+class UntraceableError(TypeError):
+    """A step does what no trace can say; the message names the line."""
+
+
+# Answers a condition: given the comparison, its operands, and the statements made so far.
+Decide = Callable[[str, tuple[Expression, ...], list[Statement]], bool]
 
 
 # What a step may use. The names are those of Python's `operator`, and of `minigrad.rules.functions`.
@@ -88,8 +116,19 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs")
 } | {name: getattr(functions, name) for name in ("sqrt", "sign", "maximum")}
 
+# What may be asked of scalars.
+COMPARISONS: dict[str, Callable[..., bool]] = {
+    name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "truth")
+}
 
-def trace(step: Callable[..., Any], state: Iterable[str], hyper: Iterable[str] | Mapping[str, Any]) -> Trace:
+
+def trace(
+    step: Callable[..., Any],
+    state: Iterable[str],
+    hyper: Iterable[str] | Mapping[str, Any],
+    scalars: Collection[str] = (),
+    decide: Decide | None = None,
+) -> Trace:
     """Run `step` once on symbols and return what it did.
 
     Args:
@@ -97,10 +136,12 @@ def trace(step: Callable[..., Any], state: Iterable[str], hyper: Iterable[str] |
         state: names of the state arrays (`minigrad.rules.state_names`).
         hyper: names of the hyperparameters. In a mapping, a name may be given a number, with which it is traced: a
             step that branches on a scalar is traced for one value of it. None stands for a symbol.
+        scalars: those of the state that are one number (`minigrad.rules.scalar_state`).
+        decide: answers what the step asks of scalars. Without it, a step that branches on a symbol is refused.
 
     Raises:
-        TypeError: the step branches on what depends on an array (the message names the line), branches on a scalar
-            that has no value, writes in place, or applies a function that is not in `OPERATIONS`.
+        UntraceableError: (a TypeError that names the line) the step branches on what depends on an array, branches on
+            a scalar that has no value, writes in place, or applies a function that is not in `OPERATIONS`.
         ValueError: it uses a value whose name has since been given to another one, so that no flat list of
             statements can say what it does; or its results are not ``(w, *state)``.
 
@@ -109,10 +150,11 @@ def trace(step: Callable[..., Any], state: Iterable[str], hyper: Iterable[str] |
     tracer = _Tracer()
     names = ("w", *state)
     given: Mapping[str, Any] = hyper if isinstance(hyper, Mapping) else dict.fromkeys(hyper)
-    w, *states = [tracer.input(name, "array") for name in names]
+    w, *states = [tracer.input(name, "scalar" if name in scalars else "array") for name in names]
     g = tracer.input("g", "array")
     numbers = {k: tracer.input(k, "scalar") if x is None else x for k, x in given.items()}
-    returned = tracer.run(step, (w, g, *states), numbers)
+    with _answering(tracer, decide):
+        returned = tracer.run(step, (w, g, *states), numbers)
     if not isinstance(returned, tuple) or len(returned) != len(names):
         raise ValueError(f"a step returns a tuple of {', '.join(names)}, got {returned!r}")
     for name, value in zip(names, returned, strict=True):
@@ -121,7 +163,11 @@ def trace(step: Callable[..., Any], state: Iterable[str], hyper: Iterable[str] |
         if not value.named:
             tracer.bind(name, value, *tracer.end)
     results = tuple(value.called({name}) for name, value in zip(names, returned, strict=True))
-    done = Trace(tuple(tracer.inputs), _without_idle_names(tracer.statements, results), results)
+    for name, result in zip(names, results, strict=True):
+        if name in scalars and result.kind == "array":
+            raise ValueError(f"the state {name} is one number, but the step computes it from arrays")
+    kept = _without_idle_names(tracer.statements, results, tracer.conditions)
+    done = Trace(tuple(tracer.inputs), kept, results, tuple(tracer.conditions))
     _check_order(done)
     return done
 
@@ -176,33 +222,73 @@ class _Value:
     def __repr__(self) -> str:
         return str(self._symbols[0] if self.named else self.expression)
 
-    def _branch(self, *_: object) -> Any:
-        raise TypeError(
-            f"{_place()}: what depends on arrays may not branch; use maximum, sign or abs, which act on each entry"
-            if self.expression.kind == "array"
-            else f"{_place()}: the step branches on a scalar whose value is not known while it is traced; give the "
-            'number, e.g. hyper={"t": 1}'
-        )
-
-    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _branch
-
     def _in_place(self, _: object) -> Any:
-        raise TypeError(f"{_place()}: a step is a pure function, and x += y would write into an array; say x = x + y")
+        raise UntraceableError(
+            f"{_place()}: a step is a pure function, and x += y would write into an array; say x = x + y"
+        )
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _in_place
 
 
-def _apply(operation: str, *operands: Any) -> Any:
-    """Return the value of an operation, or NotImplemented for an operand that is neither a value nor a number."""
-    expressions: list[Expression] = []
+def _expressions(operands: Iterable[Any]) -> tuple[Expression, ...] | None:
+    """Return operands as a line of the source reads them, or None if one is neither a value nor a number."""
+    found: list[Expression] = []
     for x in operands:
         if isinstance(x, _Value):
-            expressions.append(x.called(_names_of(x)) if x.named else x.expression)
+            found.append(x.called(_names_of(x)) if x.named else x.expression)
         elif isinstance(x, int | float) or hasattr(x, "numerator"):
-            expressions.append(Constant(x))
+            found.append(Constant(x))
         else:
-            return NotImplemented
-    return _Value(Apply(operation, tuple(expressions)))
+            return None
+    return tuple(found)
+
+
+def _apply(operation: str, *operands: Any) -> Any:
+    """Return the value of an operation, or NotImplemented for an operand that is neither a value nor a number."""
+    expressions = _expressions(operands)
+    return NotImplemented if expressions is None else _Value(Apply(operation, expressions))
+
+
+# Answers what the step that is traced in this context asks of scalars.
+_answer: ContextVar[Callable[[str, tuple[Expression, ...]], bool] | None] = ContextVar("answer", default=None)
+
+
+def _compare(comparison: str, *operands: Any) -> Any:
+    """Return the answer to a comparison of scalars, which is a plain boolean; refuse to compare arrays."""
+    expressions = _expressions(operands)
+    if expressions is None:
+        return NotImplemented
+    if any(x.kind == "array" for x in expressions):
+        raise UntraceableError(
+            f"{_place()}: what depends on arrays may not branch; use maximum, sign or abs, which act on each entry"
+        )
+    answer = _answer.get()
+    if answer is None:
+        raise UntraceableError(
+            f"{_place()}: the step branches on a scalar whose value is not known while it is traced; give the "
+            'number, e.g. hyper={"t": 1}'
+        )
+    return answer(comparison, expressions)
+
+
+@contextmanager
+def _answering(tracer: "_Tracer", decide: Decide | None) -> Iterator[None]:
+    """Let `decide` answer what is asked while `tracer` runs, the same question once."""
+
+    def answer(comparison: str, operands: tuple[Expression, ...]) -> bool:
+        for known in tracer.conditions:
+            if (known.comparison, known.operands) == (comparison, operands):
+                return known.answer
+        assert decide is not None
+        found = decide(comparison, operands, tracer.statements)
+        tracer.conditions.append(Condition(comparison, operands, found))
+        return found
+
+    token = _answer.set(None if decide is None else answer)
+    try:
+        yield
+    finally:
+        _answer.reset(token)
 
 
 def _method(operation: str, *, reflected: bool = False) -> Callable[..., Any]:
@@ -211,11 +297,17 @@ def _method(operation: str, *, reflected: bool = False) -> Callable[..., Any]:
     return lambda *operands: _apply(operation, *operands)
 
 
+def _question(comparison: str) -> Callable[..., Any]:
+    return lambda *operands: _compare(comparison, *operands)
+
+
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(_Value, f"__{_name}__", _method(_name))
     setattr(_Value, f"__r{_name}__", _method(_name, reflected=True))
 for _name in ("neg", "abs"):
     setattr(_Value, f"__{_name}__", _method(_name))
+for _name in COMPARISONS:
+    setattr(_Value, "__bool__" if _name == "truth" else f"__{_name}__", _question(_name))
 functions.sqrt.register(_Value, _method("sqrt"))
 functions.sign.register(_Value, _method("sign"))
 functions.maximum.register(_Value, _method("maximum"))
@@ -227,6 +319,7 @@ class _Tracer:
     def __init__(self) -> None:
         self.inputs: list[Symbol] = []
         self.statements: list[Statement] = []
+        self.conditions: list[Condition] = []
         self.end = ("", 0)  # where the step returned
         self._latest: dict[str, _Value] = {}  # what each name was last given to
         self._versions: dict[str, int] = {}
@@ -258,6 +351,13 @@ class _Tracer:
         sys.settrace(self._called)
         try:
             return step(*arguments, **numbers)
+        except UntraceableError:
+            raise
+        except (TypeError, AttributeError) as error:  # from a function that cannot compute with values
+            raise UntraceableError(
+                f"{_origin(error)}: {error}. While a step is traced it computes with symbols, which know "
+                "+ - * / **, abs, and sqrt, sign and maximum of minigrad.rules"
+            ) from error
         finally:
             sys.settrace(before)
 
@@ -291,9 +391,9 @@ class _Tracer:
 
 
 def _is_machinery(module: Mapping[str, Any]) -> bool:
-    """True for modules whose local names are not mathematics: this one, the generic functions, the standard library."""
+    """True for modules whose local names are not mathematics: this one, the generic functions, libraries."""
     name = str(module.get("__name__", ""))
-    return name in (__name__, functions.__name__) or name.partition(".")[0] in sys.stdlib_module_names
+    return name in (__name__, functions.__name__) or name.partition(".")[0] in {"numpy", *sys.stdlib_module_names}
 
 
 def _own_frame() -> FrameType | None:
@@ -310,6 +410,16 @@ def _place() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "in the step"
 
 
+def _origin(error: BaseException) -> str:
+    """Return ``file:line`` of the step's own line, the last one that led to `error`."""
+    at, found = error.__traceback__, "in the step"
+    while at is not None:
+        if not _is_machinery(at.tb_frame.f_globals):
+            found = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+        at = at.tb_next
+    return found
+
+
 def _names_of(value: _Value) -> set[str]:
     """Return what the line that the step is at may call `value`."""
     frame = _own_frame()
@@ -321,9 +431,12 @@ def _read(x: Expression) -> set[Symbol]:
     return set().union(*map(_read, x.operands)) if isinstance(x, Apply) else {x} if isinstance(x, Symbol) else set()
 
 
-def _without_idle_names(statements: list[Statement], results: tuple[Symbol, ...]) -> tuple[Statement, ...]:
+def _without_idle_names(
+    statements: list[Statement], results: tuple[Symbol, ...], conditions: list[Condition]
+) -> tuple[Statement, ...]:
     """Leave out second names for a value, ``x ← y``, by which nothing ever calls it."""
     read = set(results).union(*(_read(s.expression) for s in statements))
+    read = read.union(*(_read(x) for c in conditions for x in c.operands))
     return tuple(s for s in statements if s.target in read or not isinstance(s.expression, Symbol))
 
 

@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     decay_schedule: Schedule | None
     regularizer: Regularizer | None
     at: str | None
+    executor: str | Callable[..., Any]
 
 
 def choose(

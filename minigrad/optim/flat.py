@@ -1,6 +1,6 @@
 """Flat buffers: the parameters of a group as one contiguous slice, their gradients and state beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -20,7 +20,8 @@ class Group:
         places: the index of each in the optimizer's `params`.
         regularised: whether the regulariser acts on them.
         weights, grads: flat arrays; `data` and the gradient of each parameter are views into them.
-        state: flat arrays, one for each state of the rule.
+        state: flat arrays, one for each state of the rule that is an array.
+        numbers: for each state of the rule that is one number, by name, its value for each parameter.
         bounds: parameter i occupies ``weights[bounds[i]:bounds[i + 1]]``.
         t: how many steps each parameter has taken part in.
     """
@@ -33,6 +34,7 @@ class Group:
         weights: Any,
         grads: Any,
         state: list[Any],
+        numbers: Mapping[str, Any],
     ):
         self.params = params
         self.places = places
@@ -40,6 +42,7 @@ class Group:
         self.weights = weights
         self.grads = grads
         self.state = state
+        self.numbers = {name: [start] * len(params) for name, start in numbers.items()}
         self.bounds = [0, *accumulate(p.size for p in params)]
         self.t = [0] * len(params)
         self._views = self.split(weights)
@@ -87,37 +90,51 @@ class Group:
             self.params[i].grad = self._homes[i]
 
     def runs(self, present: list[bool]) -> list[tuple[int, int]]:
-        """Return the longest runs (first, last + 1) of neighbours that have a gradient and the same t.
+        """Return the longest runs (first, last + 1) of neighbours that have a gradient, the same t and equal numbers.
 
         All of a run advance together, so the same gradients make the same runs again.
         """
         if present != self._present:
             self._present, self._runs = present, []
             for i, here in enumerate(present):
-                if here and self._runs and self._runs[-1][1] == i and self.t[i] == self.t[i - 1]:
+                if here and self._runs and self._runs[-1][1] == i and self._alike(i - 1, i):
                     self._runs[-1] = (self._runs[-1][0], i + 1)
                 elif here:
                     self._runs.append((i, i + 1))
         return self._runs
 
+    def _alike(self, i: int, j: int) -> bool:
+        return self.t[i] == self.t[j] and all(of[i] == of[j] for of in self.numbers.values())
+
     def forget_runs(self) -> None:
-        """Find the runs anew at the next step: some t was changed."""
+        """Find the runs anew at the next step: some t or number was changed."""
         self._present = None
 
-    def advance(self, first: int, last: int) -> None:
-        """Note that the parameters of a run were written."""
+    def arguments(self, first: int, last: int) -> tuple[Any, Any, list[Any]]:
+        """Return weights, gradients and state of a run, as an executor takes them."""
+        part = slice(self.bounds[first], self.bounds[last])
+        numbers = [of[first] for of in self.numbers.values()]
+        return self.weights[part], self.grads[part], [*(s[part] for s in self.state), *numbers]
+
+    def advance(self, first: int, last: int, numbers: Sequence[Any] = ()) -> None:
+        """Note that the parameters of a run were written, and the next values of their numbers."""
+        for of, value in zip(self.numbers.values(), numbers, strict=True):
+            of[first:last] = [value] * (last - first)
         for i in range(first, last):
             self.t[i] += 1
             self.params[i]._version[0] += 1
 
 
-def lay_out(params: Sequence[Parameter], selects: Callable[[Any], bool] | None, states: int) -> list[Group]:
+def lay_out(
+    params: Sequence[Parameter], selects: Callable[[Any], bool] | None, states: int, numbers: Mapping[str, Any]
+) -> list[Group]:
     """Return the groups of `params` on fresh buffers, one per dtype, the regularised first; nothing is moved yet.
 
     Args:
         params: the parameters, each once.
         selects: the regulariser's predicate, or None without one.
         states: how many state arrays the rule carries; they start at zero.
+        numbers: the states of the rule that are one number, with their start values.
     """
     kinds: dict[Any, list[int]] = {}
     for i, p in enumerate(params):
@@ -133,7 +150,8 @@ def lay_out(params: Sequence[Parameter], selects: Callable[[Any], bool] | None, 
             if places:
                 own = [params[i] for i in places]
                 part = slice(start, start + sum(p.size for p in own))
-                groups.append(Group(own, places, regularised, weights[part], grads[part], [s[part] for s in state]))
+                arrays = weights[part], grads[part], [s[part] for s in state]
+                groups.append(Group(own, places, regularised, *arrays, numbers))
                 start = part.stop
     return groups
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from minigrad import backend
-from minigrad.executors import plain as plain_executor
+from minigrad.executors import choose as executors
+from minigrad.executors.emitted import Emitted
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
 from minigrad.optim.flat import Group, lay_out
 from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
-from minigrad.regularization.checks import Scheduled, integer
+from minigrad.regularization.checks import Scheduled, as_number, integer
 from minigrad.regularization.doors import Rule, Step, plain
 from minigrad.regularization.selection import On
-from minigrad.rules import hyper_names, state_names
+from minigrad.rules import hyper_names, scalar_state, state_names
 
 __all__ = ["Optimizer"]
 
@@ -44,6 +45,9 @@ class Optimizer:
         regularizer, at: the general form: L2, L1 or ElasticNet at="gradient" or at="prox" (a proximal step after the
             update: behind a rule that rescales the gradient, another algorithm than the proximal step in that rule's
             metric), or Decay at="shrink".
+        executor: what carries the updates out: "auto" (the default), "plain", "numpy", "numba", or a function with
+            the arguments of `minigrad.executors.plain.execute`. All write the same bits; they differ in speed
+            (`minigrad.executors.choose.executor`).
 
     Attributes:
         params: the parameters, in the order given.
@@ -52,14 +56,16 @@ class Optimizer:
         regularizer, at: what regularises and where, or None.
         update: the pure function ``w, *state = update(w, g, *state, **hyper)`` of the regularised parameters.
         groups: `Group` objects, contiguous slices of the flat buffers.
-        executor: what carries an update out, `minigrad.executors.plain.execute` unless replaced.
+        executor: the function that carries an update out.
         steps_per_epoch: how many steps make an epoch, or None while nobody said; for `describe`.
 
     t, which corrects the bias of Adam's moments, counts the steps a parameter took part in: a parameter without a
     gradient is untouched and its t does not advance; one whose gradient is zero still decays.
 
     Raises:
-        TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated.
+        TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated;
+            a rule that branches on arrays or uses what the tracer does not know, with executor="numpy" or "numba".
+        ImportError: executor="numba" where numba is not installed.
         ValueError: no parameters, or one twice; a number out of its range; contradictory or impossible regularisation;
             a rule that divides by squared gradients, on float16 in which its eps is 0.
     """
@@ -79,6 +85,7 @@ class Optimizer:
         decay_schedule: Schedule | None = None,
         regularizer: Regularizer | None = None,
         at: str | None = None,
+        executor: str | Callable[..., Any] = "auto",
         **unknown: Any,
     ):
         if unknown:
@@ -97,12 +104,13 @@ class Optimizer:
         check_second_moment(rule.__name__, self._numbers.own, dtypes)
         self._plain: Step = plain(rule)
         self.update: Step = through(rule, self.regularizer, self.at)
-        self.executor: Callable[..., None] = plain_executor.execute
+        self.executor = self._executor(executor)
         self.steps = 0
         self.steps_per_epoch: int | None = None
         self._takes_t = "t" in hyper_names(rule)
         selects = self.regularizer.selects if self.regularizer is not None else None
-        self.groups: list[Group] = lay_out(self.params, selects, len(state_names(rule)))
+        numbers = {name: as_number(f"the start of {name}", x) for name, x in scalar_state(rule).items()}
+        self.groups: list[Group] = lay_out(self.params, selects, len(self._arrays()), numbers)
         for group in self.groups:
             group.adopt(self)
 
@@ -136,9 +144,8 @@ class Optimizer:
             update = self.update if group.regularised else self._plain
             for first, last in group.runs(present):
                 numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
-                a, b = group.bounds[first], group.bounds[last]
-                self.executor(update, group.weights[a:b], group.grads[a:b], [s[a:b] for s in group.state], numbers)
-                group.advance(first, last)
+                following = self.executor(update, *group.arguments(first, last), numbers)
+                group.advance(first, last, following or ())
         self.steps += 1
 
     def zero_grad(self) -> None:
@@ -155,18 +162,23 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs beside the parameters and the arguments of this optimizer.
 
-        ``"rule"`` (a name), ``"step"`` (an integer), ``"t"`` (a list of integers, one per parameter) go into JSON as
-        they are; ``"m.0"``, the state m of parameter 0, and so on are arrays on the host, copies.
+        ``"rule"`` (a name), ``"step"`` (an integer), ``"t"`` (a list of integers, one per parameter), and any state
+        that is one number, such as ``"mu_product"`` (a list of numbers, one per parameter), go into JSON as they are;
+        ``"m.0"``, the state m of parameter 0, and so on are arrays on the host, copies.
         """
         t = [0] * len(self.params)
+        numbers: dict[str, list[Any]] = {name: [0] * len(self.params) for name in scalar_state(self.rule)}
         arrays: dict[str, Any] = {}
         for group in self.groups:
             for place, count in zip(group.places, group.t, strict=True):
                 t[place] = count
-            for name, flat in zip(state_names(self.rule), group.state, strict=True):
+            for name, values in group.numbers.items():
+                for place, value in zip(group.places, values, strict=True):
+                    numbers[name][place] = value
+            for name, flat in zip(self._arrays(), group.state, strict=True):
                 for place, part in zip(group.places, group.split(flat), strict=True):
                     arrays[f"{name}.{place}"] = backend.to_host(part).copy()
-        return {"rule": self.rule.__name__, "step": self.steps, "t": t, **arrays}
+        return {"rule": self.rule.__name__, "step": self.steps, "t": t, **numbers, **arrays}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`. Everything is checked before anything is written.
@@ -188,7 +200,8 @@ class Optimizer:
         t = [integer("t", count, least=0) for count in saved["t"]]
         if len(t) != len(self.params) or any(count > steps for count in t):
             raise ValueError(f"t must be {len(self.params)} counts of at most step = {steps}, got {saved['t']!r}")
-        for name in expected.keys() - {"rule", "step", "t"}:
+        numbers = {name: self._checked_numbers(name, saved[name]) for name in scalar_state(self.rule)}
+        for name in expected.keys() - {"rule", "step", "t", *numbers}:
             if not hasattr(saved[name], "shape") or not hasattr(saved[name], "dtype"):
                 raise TypeError(f"{name} must be an array, got {type(saved[name]).__name__}")
             if saved[name].shape != expected[name].shape:
@@ -197,11 +210,21 @@ class Optimizer:
                 raise TypeError(f"{name} must have dtype {expected[name].dtype}, got {saved[name].dtype}")
         for group in self.groups:
             group.t = [t[place] for place in group.places]
+            group.numbers = {name: [values[place] for place in group.places] for name, values in numbers.items()}
             group.forget_runs()
-            for name, flat in zip(state_names(self.rule), group.state, strict=True):
+            for name, flat in zip(self._arrays(), group.state, strict=True):
                 for place, part in zip(group.places, group.split(flat), strict=True):
                     part[...] = backend.namespace(part).asarray(saved[f"{name}.{place}"])
         self.steps = steps
+
+    def _checked_numbers(self, name: str, saved: Any) -> list[Any]:
+        if not isinstance(saved, list) or len(saved) != len(self.params):
+            raise ValueError(f"{name} must be a list of {len(self.params)} numbers, got {saved!r}")
+        return [as_number(name, x) for x in saved]
+
+    def _arrays(self) -> tuple[str, ...]:
+        """Return the names of the state that is arrays."""
+        return tuple(name for name in state_names(self.rule) if name not in scalar_state(self.rule))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -230,6 +253,20 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return report.text(self)
+
+    # --- executors ---------------------------------------------------------------------------------------------------
+
+    def _executor(self, chosen: Any) -> Callable[..., Any]:
+        """Return the executor that was named or given; one that was named must be able to run this update."""
+        if callable(chosen):
+            return chosen  # type: ignore[no-any-return]
+        found = executors.executor(chosen, state_names(self.rule))
+        if isinstance(found, Emitted):
+            own = hyper_names(self.rule)
+            coefficients = {"decay": 0} if self.at == "shrink" else getattr(self.regularizer, "coefficients", {})
+            found.prepare(self._plain, own, tuple(scalar_state(self.rule)))
+            found.prepare(self.update, (*own, *coefficients), tuple(scalar_state(self.rule)))
+        return found
 
     # --- refusals -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from minigrad.optim.optimizer import Optimizer
 from minigrad.regularization.checks import Scheduled, as_number, scheduled
 from minigrad.rules import Rule
 
-__all__ = ["SGD", "SGDW", "AMSGrad", "Adagrad", "Adam", "AdamW", "Lion", "RMSprop"]
+__all__ = [
+    "SGD", "SGDW", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "RAdam", "RMSprop",
+]  # fmt: skip
 
 Params = Iterable[Parameter]
 
@@ -159,6 +161,67 @@ class RMSprop(Optimizer):
         **options: Unpack[Options],
     ):
         super().__init__(params, rules.rmsprop, lr, {"rho": rho, "eps": eps}, **options)
+
+
+class Adadelta(Optimizer):
+    """Adadelta: ``Adadelta(params, lr=1.0, rho=0.9, eps=1e-6)``. PyTorch's ``weight_decay=b`` is ``l2=b, on="all"``."""
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scheduled = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        **options: Unpack[Options],
+    ):
+        super().__init__(params, rules.adadelta, lr, {"rho": rho, "eps": eps}, **options)
+
+
+class Adamax(Adam):
+    """Adam with the infinity norm: ``Adamax(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8)``. See `Adam`."""
+
+    _rule = staticmethod(rules.adamax)
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scheduled = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        **options: Unpack[Options],
+    ):
+        super().__init__(params, lr, betas, eps, **options)
+
+
+class RAdam(Adam):
+    """Adam that waits until its second moment can be trusted: ``torch.optim.RAdam``. See `Adam`.
+
+    PyTorch's ``weight_decay=c`` is ``l2=c, on="all"``, and with ``decoupled_weight_decay=True`` it is ``decay=c,
+    times="lr"``.
+    """
+
+    _rule = staticmethod(rules.radam)
+
+
+class NAdam(Optimizer):
+    """Adam that looks ahead: ``NAdam(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, psi=4e-3)``.
+
+    psi is ``momentum_decay`` in ``torch.optim.NAdam``, whose ``weight_decay=c`` is ``l2=c, on="all"``, and with
+    ``decoupled_weight_decay=True`` it is ``decay=c, times="lr"``.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scheduled = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        psi: float = 4e-3,
+        **options: Unpack[Options],
+    ):
+        beta1, beta2 = _pair(betas)
+        numbers = {"beta1": beta1, "beta2": beta2, "eps": eps, "psi": psi}
+        super().__init__(params, rules.nadam, lr, numbers, **options)
 
 
 class Lion(Optimizer):

@@ -10,6 +10,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.data import Batches
 from minigrad.nn import Module
+from minigrad.rules import scalar_state
 from minigrad.training.weights import Path, read, write
 
 __all__ = ["check_belongs", "load_checkpoint", "save_checkpoint"]
@@ -64,7 +65,7 @@ def load_checkpoint(path: Path, model: Module, optimizer: Any, batches: Batches)
         state = _part("optimizer", about, arrays)
         if not isinstance(state.get("t", []), list):
             raise ValueError(f"t must be a list, got {state['t']!r}")
-        for name in state.keys() - {"rule", "step", "t"}:
+        for name in state.keys() - {"rule", "step", "t", *scalar_state(optimizer.rule)}:
             if not isinstance(state[name], np.ndarray):
                 raise ValueError(f"{name} must be an array, got {state[name]!r}")
         optimizer.load_state_dict(state)  # checks all before it writes; the rest cannot fail

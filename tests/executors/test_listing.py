@@ -81,7 +81,7 @@ def test_the_heading_names_the_variant_the_door_and_the_source():
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match=r"did you mean .*adamw"):
-        listing("adamv")
+        listing("adamww")
 
 
 A, B, C = (Symbol(name, "array") for name in "abc")

@@ -6,38 +6,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minigrad.executors.branches import trace_at
+from minigrad.executors.listing import traces
 from minigrad.executors.trace import Apply, Constant, Statement, Symbol, Trace, evaluate, trace
 from minigrad.regularization import VARIANTS, coupled, decoupled, plain, variant
-from minigrad.rules import maximum, sgd, state_names
+from minigrad.rules import maximum, scalar_state, sgd, state_names
 
 NUMBERS = {
-    "lr": 0.3, "momentum": 0.9, "beta1": 0.8, "beta2": 0.95, "rho": 0.97, "eps": 1e-3, "t": 3,
+    "lr": 0.3, "momentum": 0.9, "beta1": 0.8, "beta2": 0.95, "rho": 0.97, "eps": 1e-3, "psi": 0.004, "t": 3,
     "decay": 0.07, "l2": 0.11, "l1": 0.13,
 }  # fmt: skip
 
 
 def drawn(names, dtype):
-    """Values for a step's arrays, second moments non-negative, some weights and gradients exactly zero."""
+    """Values for a step's arrays, second moments and norms non-negative, some weights and gradients exactly zero."""
     rng = np.random.default_rng(5)
     values = {}
     for name in names:
         x = rng.normal(size=40).astype(dtype)
-        values[name] = abs(x) if name.startswith("v") else np.where(rng.random(40) < 0.1, dtype(0), x)
+        values[name] = abs(x) if name[0] in "vu" else np.where(rng.random(40) < 0.1, dtype(0), x)
     return values
 
 
 def both(v, dtype, traced=None):
     """The results of a variant's step, and of its trace, on the same numbers."""
     state = state_names(v.rule)
-    arrays = drawn(("w", "g", *state), dtype)
+    scalars = scalar_state(v.rule)
+    values = drawn(("w", "g", *(name for name in state if name not in scalars)), dtype) | dict.fromkeys(scalars, 0.3)
     hyper = {name: NUMBERS[name] for name in v.hyper}
-    traced = traced or trace(v.step, state, v.hyper)
-    return v.step(*arrays.values(), **hyper), evaluate(traced, arrays | hyper)
+    traced = traced or trace_at(v.step, state, hyper | dict.fromkeys(scalars, 0.3), scalars)
+    return v.step(*values.values(), **hyper), evaluate(traced, values | hyper)
 
 
 def same_bits(xs, ys):
     return len(xs) == len(ys) and all(
-        x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(xs, ys, strict=True)
+        x == y if isinstance(x, float) else x.dtype == y.dtype and x.tobytes() == y.tobytes()
+        for x, y in zip(xs, ys, strict=True)
     )
 
 
@@ -81,7 +85,7 @@ def test_every_operation_of_every_variant_matters_to_the_comparison():
 
 def test_statements_have_the_names_and_lines_of_the_source():
     for v in VARIANTS.values():
-        for s in trace(v.step, state_names(v.rule), v.hyper).statements:
+        for s in (s for traced in traces(v) for s in traced.statements):
             line = Path(s.file).read_text(encoding="utf-8").splitlines()[s.line - 1].strip()
             assert line.startswith((f"{s.name} =", f"{s.name},", "return ")), (v.name, s, line)
 

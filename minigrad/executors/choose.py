@@ -1,0 +1,81 @@
+"""Executors by name."""
+
+import difflib
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.executors import plain
+from minigrad.executors.emitted import Blocked, Compiled, Emitted, Update
+
+__all__ = ["LARGE", "NAMES", "SMALL", "Auto", "executor"]
+
+NAMES = ("auto", "plain", "numpy", "numba")
+
+SMALL = 50_000  # entries below which NumPy's plain expressions are the faster ones
+LARGE = 1_000_000  # entries from which it is worth the seconds to import numba and, once on a machine, to compile
+
+Executor = Callable[..., tuple[Any, ...] | None]
+
+
+def executor(name: str, names: Sequence[str]) -> Executor:
+    """Return the executor called `name` for updates whose state has these `names`: called as `plain.execute` is.
+
+    - "plain": the update itself, on the arrays' own operators.
+    - "numpy": emitted from its trace, in blocks that stay in the cache.
+    - "numba": emitted from its trace and compiled, on all cores. Needs the extra "fast".
+    - "auto": the fastest of these for each slice, by its size (`Auto`).
+
+    All write the same bits. On what "numpy" and "numba" cannot run (CuPy's arrays, float16, exact and complex numbers),
+    they are "plain".
+
+    Raises ValueError for another name, ImportError for "numba" where it is not installed.
+    """
+    if name == "plain":
+        return plain.execute
+    kinds: dict[str, type[Emitted] | type[Auto]] = {"auto": Auto, "numpy": Blocked, "numba": Compiled}
+    if name not in kinds:
+        near = difflib.get_close_matches(str(name), NAMES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NAMES)}"
+        raise ValueError(f"unknown executor {name!r}; {hint}")
+    return kinds[name](names)
+
+
+class Auto:
+    """Plain for slices of fewer than `SMALL` entries, blocked for larger ones, numba from `LARGE` on if it is there.
+
+    numba is imported, and the kernel compiled, when the first such slice is updated: seconds once, and less than one
+    where the kernel is in the user's cache already. An update that cannot be traced is executed plainly at every size.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self._names = names
+        self._blocked = Blocked(names)
+        self._compiled: Compiled | None = None
+        self._with_numba = importlib.util.find_spec("numba") is not None
+        self._untraceable: set[Update] = set()
+
+    def __call__(
+        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        """Carry the update out in place; return the next values of the state that is numbers."""
+        ours = isinstance(weights, np.ndarray) and weights.dtype.char in "fd"
+        if not ours or weights.size < SMALL or update in self._untraceable:
+            return plain.execute(update, weights, gradients, state, hyper)
+        chosen = self._for_large() if weights.size >= LARGE else self._blocked
+        try:
+            chosen.ready(update, weights, gradients, state, hyper)
+        except (TypeError, ValueError):  # the trace's refusals; what the update itself raises it raises again
+            self._untraceable.add(update)
+            return plain.execute(update, weights, gradients, state, hyper)
+        return chosen(update, weights, gradients, state, hyper)
+
+    def _for_large(self) -> Emitted:
+        if self._compiled is None and self._with_numba:
+            try:
+                self._compiled = Compiled(self._names)
+            except ImportError:  # a numba that does not fit this NumPy
+                self._with_numba = False
+        return self._compiled or self._blocked

@@ -1,0 +1,180 @@
+"""Executors that run what was emitted from a trace of the update, instead of the update."""
+
+import itertools
+import linecache
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.executors import blocked, cache, compiled, plain
+from minigrad.executors.branches import branches, holds, trace_at
+from minigrad.executors.kernel import Kernel, kernel
+from minigrad.executors.trace import Trace
+from minigrad.extras import need
+
+__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted"]
+
+Update = Callable[..., tuple[Any, ...]]
+Runner = Callable[[list[Any], list[Any]], None]
+
+BLOCK = 2**17  # bytes of each array in one block: the arrays of a rule, and its scratch, stay in the cache
+
+
+class Emitted:
+    """The base: traces an update once per branch that its scalars take, and runs what is emitted from the trace.
+
+    Called as `plain.execute` is, and with the same results to the last bit, on contiguous NumPy arrays of float32 or
+    float64 that do not overlap. All else is left to `plain.execute`: other arrays and dtypes, numbers that are neither
+    float nor int, and work under ``np.errstate(...="raise")`` or ``"call"``, which must stop before anything is
+    written.
+
+    A trace holds for every call: the update must be a pure function, which depends on its arguments alone.
+
+    Args:
+        names: of the update's state (`minigrad.rules.state_names`); they appear in what is emitted.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.names = tuple(names)
+        self._known: dict[Update, list[tuple[Trace, Callable[..., Any], Runner]]] = {}
+
+    def prepare(self, update: Update, hyper: Sequence[str], scalars: Sequence[str] = ()) -> None:
+        """Raise UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted."""
+        for traced in branches(update, self.names, hyper, scalars):
+            kernel(traced)
+
+    def __call__(
+        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        """Carry the update out in place; return the next values of the state that is numbers."""
+        ready = self.ready(update, weights, gradients, state, hyper)
+        if ready is None:
+            return plain.execute(update, weights, gradients, state, hyper)
+        arrays, numbers, (scalars, run) = ready
+        constants, following = scalars(*numbers.values())
+        if not _all_plain(constants):
+            return plain.execute(update, weights, gradients, state, hyper)
+        run(arrays, [weights.dtype.type(x) for x in constants])
+        return tuple(following)
+
+    def ready(
+        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any], tuple[Any, Runner]] | None:
+        """Return arrays, numbers and what runs on them, or None where that is the plain update. Writes nothing.
+
+        Raises UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted.
+        """
+        arrays = [weights, gradients, *filter(plain.is_array, state)]
+        numbers = dict(hyper)
+        numbers |= {n: s for n, s in zip(self.names, state, strict=True) if not plain.is_array(s)}
+        if not _fit(arrays) or not _all_plain(numbers.values()):
+            return None
+        return arrays, numbers, self._find(update, numbers)
+
+    def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Runner]:
+        """Return what was emitted for the branches that `update` takes at these numbers."""
+        known = self._known.setdefault(update, [])
+        for traced, scalars, run in known:
+            if not traced.conditions or holds(traced, numbers):
+                return scalars, run
+        traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers])
+        k = kernel(traced)
+        found, run = self._make(k)
+        known.append((traced, _ordered(found, k, numbers), run))
+        return known[-1][1], run
+
+    def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
+        """Return the function of the host, and what runs the loop on arrays and constants of their dtype."""
+        raise NotImplementedError
+
+
+def _ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return `scalars` as a function of the values of `numbers`, in their order."""
+    order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind == "scalar" and s.name in numbers}
+    places = [list(numbers).index(order[name]) for name in k.numbers]
+    return lambda *values: scalars(*(values[i] for i in places))
+
+
+class Blocked(Emitted):
+    """NumPy in blocks that stay in the cache."""
+
+    def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
+        source = blocked.source(k)
+        name = f"<minigrad kernel {next(_serial)}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # shown in tracebacks
+        space: dict[str, Any] = {}
+        exec(compile(source, name, "exec"), space)
+        block, count, memory = space["block"], space["SCRATCH"], threading.local()
+
+        def run(arrays: list[Any], constants: list[Any]) -> None:
+            size, dtype = arrays[0].size, arrays[0].dtype
+            length = min(size, BLOCK // dtype.itemsize)
+            scratch = memory.__dict__.get(dtype.char)
+            if scratch is None or scratch.shape[1] < length:
+                scratch = memory.__dict__[dtype.char] = np.empty((count, length), dtype)
+            whole = [s[:length] for s in scratch]
+            for start in range(0, size, length or 1):
+                stop = min(start + length, size)
+                out = whole if stop - start == length else [s[: stop - start] for s in scratch]
+                block(*[a[start:stop] for a in arrays], *out, *constants)
+
+        return space["scalars"], run
+
+
+class Compiled(Emitted):
+    """numba, on all cores; the compiled kernels are kept in the user's cache directory.
+
+    Where NumPy would warn of an overflow or of an invalid value it is silent; the values are the same. numba's thread
+    pools do not survive a fork: in a forked process the kernels use one core.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        need("numba", "fast")
+        super().__init__(names)
+
+    def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
+        loaded = {True: cache.module(compiled.source(k))} if not _forked else {}
+
+        def run(arrays: list[Any], constants: list[Any]) -> None:
+            parallel = not _forked
+            if parallel not in loaded:
+                loaded[parallel] = cache.module(compiled.source(k, parallel=parallel))
+            with _one_at_a_time[-1]:  # not every thread pool of numba's serves two threads
+                loaded[parallel].update(*arrays, *constants)
+
+        return (loaded.get(True) or cache.module(compiled.source(k, parallel=False))).scalars, run
+
+
+_serial = itertools.count()
+_one_at_a_time = [threading.Lock()]
+_forked: list[bool] = []  # not empty in a forked process
+
+
+def _note_fork() -> None:
+    _forked.append(True)
+    _one_at_a_time.append(threading.Lock())  # the one before may be held for ever, by a thread that is not here
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _fit(arrays: list[Any]) -> bool:
+    """Return whether what is emitted computes with these arrays as the plain update does."""
+    first = arrays[0]
+    return (
+        all(type(a) is np.ndarray and a.dtype == first.dtype and a.shape == first.shape for a in arrays)
+        and first.dtype.char in "fd"
+        and first.dtype.isnative
+        and first.ndim == 1
+        and all(a.flags.c_contiguous for a in arrays)
+        and not any(np.may_share_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+        and not {"raise", "call"} & set(np.geterr().values())
+    )
+
+
+def _all_plain(numbers: Any) -> bool:
+    return all(type(x) in (float, int) for x in numbers)
