@@ -245,7 +245,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _prove(options: argparse.Namespace) -> int:
     from minigrad.lab import output
-    from minigrad.lab.prove import chosen, latex, progress, report, run, tasks
+    from minigrad.lab.prove import chosen, latex, report, run, tasks
     from minigrad.regularization.checks import integer
 
     with _refusing():
@@ -254,9 +254,8 @@ def _prove(options: argparse.Namespace) -> int:
         directory = output.check_directory(options.out)
         todo = tasks(sections, options.thorough)
     started = time.perf_counter()
-    decided = dict(progress.watched(run(todo, workers), todo, quiet=options.quiet))
+    outcomes = run(todo, workers, quiet=options.quiet)
     seconds = time.perf_counter() - started
-    outcomes = [decided[i] for i in range(len(todo))]
     report.print_report(outcomes)
     found = report.as_dict(outcomes, options.thorough)
     files = {
@@ -285,9 +284,9 @@ def _atlas(options: argparse.Namespace) -> int:
             [name] if name else None for name in (options.rule, options.pair, options.situation)
         )
         asked = cells(rules, pairs, situations, options.thorough)
-        workers = None if options.workers is None else integer("workers", options.workers)
+        count = None if options.workers is None else integer("workers", options.workers)
         directory = options.out and output.check_directory(options.out)
-    found = list(atlas.watched(asked, workers, quiet=options.quiet))
+    found = atlas.run(asked, count, quiet=options.quiet)
     print(render_terminal(found, shutil.get_terminal_size((118, 24)).columns))
     if directory:
         with _refusing():

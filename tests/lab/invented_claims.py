@@ -21,4 +21,6 @@ def claims(thorough=False):
             Claim("slips", "2 = 2 breaks", False, lambda: Evidence(True, "it holds")),
             Claim("raises", "λ = 1/0", True, _raise),
         ]
+    if os.environ.get("MINIGRAD_TESTS_DIE"):
+        found.append(Claim("dies", "1 = 1", True, lambda: os._exit(9)))
     return found

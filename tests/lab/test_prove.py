@@ -13,7 +13,7 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 
 from minigrad.cli import main
-from minigrad.lab.prove import SECTIONS, Section, chosen, latex, progress, report, run, tasks
+from minigrad.lab.prove import SECTIONS, Section, chosen, latex, report, run, tasks
 from minigrad.lab.prove.run import Task
 from minigrad.proof.claims import Evidence
 
@@ -26,9 +26,7 @@ def _invented(monkeypatch):
 
 
 def outcomes(thorough, workers=1):
-    todo = tasks([INVENTED], thorough)
-    decided = dict(run(todo, workers))
-    return [decided[i] for i in range(len(todo))]
+    return run(tasks([INVENTED], thorough), workers)
 
 
 def test_claims_are_decided_in_another_process_and_held_against_what_was_expected():
@@ -48,9 +46,16 @@ def test_a_claim_that_should_hold_and_does_not_or_breaks_and_should_not_or_raise
 
 
 def test_a_claim_that_is_gone_is_undecided():
-    ((_, gone),) = run([Task(INVENTED, "gone", False)], 1)
-    assert gone.found == "undecided"
+    (gone,) = run([Task(INVENTED, "gone", False, "it is there", False)], 1)
+    assert (gone.found, gone.statement, gone.expected) == ("undecided", "it is there", False)
     assert "gone" in gone.error
+
+
+def test_a_claim_whose_process_dies_is_undecided_and_takes_no_other_with_it(monkeypatch):
+    monkeypatch.setenv("MINIGRAD_TESTS_DIE", "1")  # the workers inherit it
+    *decided, dead = outcomes(False, workers=2)
+    assert all(o.ok for o in decided)
+    assert (dead.found, dead.error) == ("undecided", "the process that ran it died")
 
 
 def test_two_claims_of_one_name_are_refused(monkeypatch):
@@ -107,23 +112,20 @@ def test_what_cannot_be_done_is_said_before_anything_is_proved(arguments, messag
     assert message in told.err
 
 
-@pytest.mark.parametrize("module", ["z3", "sympy", "flint", "rich"])
-def test_a_missing_extra_is_named(module, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("module", "section"),
+    [("z3", "smt"), ("sympy", "symbolic"), ("flint", "exact"), ("hypothesis", "atlas"), ("rich", "floating")],
+)
+def test_a_missing_extra_is_named(module, section, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, module, None)
-    assert main(["prove", "--out", str(tmp_path)]) == 2
+    assert main(["prove", section, "--out", str(tmp_path)]) == 2
     assert '"proof"' in capsys.readouterr().err
 
 
-def test_a_terminal_gets_a_bar_and_hears_at_once_of_what_is_wrong():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    todo = tasks([INVENTED], True)
-    said = Terminal()
-    list(progress.watched(run(todo, 1), todo, file=said))
-    assert "6/6" in said.getvalue()
-    assert "not as expected: invented.wrong breaks" in said.getvalue()
+def test_a_section_needs_no_more_than_it_imports(monkeypatch):
+    for module in ("z3", "sympy", "flint", "hypothesis", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert tasks(chosen(["floating"]))
 
 
 def test_a_section_that_is_listed_elsewhere_is_summed_up_but_its_failures_are_listed(monkeypatch):

@@ -2,15 +2,12 @@
 
 import difflib
 import importlib
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.lab import workers
 from minigrad.proof.claims import Claim, Evidence
 
 __all__ = ["SECTIONS", "Outcome", "Section", "Task", "chosen", "decide", "run", "tasks"]
@@ -24,38 +21,41 @@ class Section:
         name: what it is called on the command line.
         title: its heading in a report.
         module: where its ``claims()`` are.
+        needs: what that imports beyond NumPy, all of the extra "proof".
         elsewhere: where its claims can be read one by one; a report then lists only those not as expected.
     """
 
     name: str
     title: str
     module: str
+    needs: tuple[str, ...] = ()
     elsewhere: str = ""
 
 
 SECTIONS = {
     section.name: section
     for section in (
-        Section("symbolic", "Symbols (SymPy)", "minigrad.proof.symbolic"),
-        Section("smt", "All T, any loss, any schedule (z3)", "minigrad.proof.smt"),
-        Section("exact", "Exact rationals through the whole engine", "minigrad.proof.exact"),
-        Section("balls", "Certified trajectories (arb balls)", "minigrad.proof.balls"),
+        Section("symbolic", "Symbols (SymPy)", "minigrad.proof.symbolic", ("sympy",)),
+        Section("smt", "All T, any loss, any schedule (z3)", "minigrad.proof.smt", ("z3",)),
+        Section("exact", "Exact rationals through the whole engine", "minigrad.proof.exact", ("flint", "sympy")),
+        Section("balls", "Certified trajectories (arb balls)", "minigrad.proof.balls", ("flint",)),
         Section("floating", "In floating point", "minigrad.proof.floating"),
-        Section("atlas", "The atlas", "minigrad.proof.atlas", "minigrad atlas"),
-        Section("literature", "Of the literature", "minigrad.proof.literature"),
-        Section("vectors", "Test vectors", "minigrad.testing.vectors", "docs/testing.md"),
+        Section("atlas", "The atlas", "minigrad.proof.atlas", ("sympy", "hypothesis"), "minigrad atlas"),
+        Section("literature", "Of the literature", "minigrad.proof.literature", ("sympy",)),
+        Section("vectors", "Test vectors", "minigrad.testing.vectors", ("flint",), "docs/testing.md"),
     )
 }
-EXTRA = ("hypothesis", "sympy", "z3", "flint", "rich", "matplotlib")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A claim by the names under which any process finds it."""
+    """A claim by the names under which any process finds it, and what it says."""
 
     section: Section
     claim: str
     thorough: bool
+    statement: str
+    expected: bool
 
 
 @dataclass(frozen=True)
@@ -106,52 +106,47 @@ def chosen(names: Sequence[str] = ()) -> list[Section]:
 
 def tasks(sections: Iterable[Section], thorough: bool = False) -> list[Task]:
     """Return every claim of the sections, undecided. ImportError names the extra that a section misses."""
-    for module in EXTRA:
-        need(module, "proof")
-    return [Task(section, name, thorough) for section in sections for name in _claims(section, thorough)]
+    todo = []
+    for section in sections:
+        for module in ("rich", *section.needs):
+            need(module, "proof")
+        for claim in _claims(section, thorough).values():
+            todo.append(Task(section, claim.name, thorough, claim.statement, claim.expected))
+    return todo
 
 
-def run(todo: Sequence[Task], workers: int | None = None) -> Iterator[tuple[int, Outcome]]:
-    """Decide every task; yield its index and the outcome as they come.
+def run(todo: Sequence[Task], count: int | None = None, *, quiet: bool = True) -> list[Outcome]:
+    """Decide every task in `count` worker processes (by default one per processor); tell of it unless `quiet`.
 
-    Each runs in one of `workers` fresh processes (by default one per processor), so that no proof can disturb another
-    by what it registers, by its precision or by its memory. A claim whose process dies is an outcome too.
+    A claim whose process dies is undecided; the others are decided all the same.
     """
-    workers = workers or min(os.cpu_count() or 1, len(todo) or 1)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = {pool.submit(decide, task): i for i, task in enumerate(todo)}
-        try:
-            for done in as_completed(waiting):
-                i = waiting[done]
-                try:
-                    outcome = done.result()
-                except BrokenProcessPool:
-                    outcome = _failed(todo[i], "the process that ran it, or ran beside it, died")
-                yield i, outcome
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    decided = workers.completed(decide, todo, count, lost=_lost)
+    return workers.watched(decided, len(todo), _name, wrong=_wrong, quiet=quiet)
 
 
 def decide(task: Task) -> Outcome:
-    """Decide one claim in this process."""
+    """Decide one claim in this process; whatever it raises, it is an outcome."""
     try:
         claim = _claims(task.section, task.thorough)[task.claim]
+        return replace(_failed(task, ""), evidence=claim.prove(), error=None)
     except Exception as error:
-        return _failed(task, _said(error))
-    try:
-        evidence, failure = claim.prove(), None
-    except Exception as error:  # whatever it raises, the claim is undecided, and the others are still to be run
-        evidence, failure = None, _said(error)
-    return Outcome(task.section.name, claim.name, claim.statement, claim.expected, evidence, failure)
+        return _failed(task, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _lost(task: Task) -> Outcome:
+    return _failed(task, "the process that ran it died")
 
 
 def _failed(task: Task, error: str) -> Outcome:
-    return Outcome(task.section.name, task.claim, task.claim, True, None, error)
+    return Outcome(task.section.name, task.claim, task.statement, task.expected, None, error)
+
+
+def _name(outcome: Outcome) -> str:
+    return f"{outcome.section}.{outcome.name}"
+
+
+def _wrong(outcome: Outcome) -> str:
+    return "" if outcome.ok else f"not as expected: {_name(outcome)} {outcome.found}"
 
 
 def _claims(section: Section, thorough: bool) -> dict[str, Claim]:
