@@ -1,4 +1,4 @@
-"""The command line: ``minigrad compare``, ``prove``, ``atlas``, ``show``, ``info``."""
+"""The command line: ``minigrad compare``, ``prove``, ``atlas``, ``bench``, ``show``, ``info``."""
 
 import argparse
 import difflib
@@ -79,6 +79,7 @@ def _parser() -> _Parser:
     _add_compare(commands)
     _add_prove(commands)
     _add_atlas(commands)
+    _add_bench(commands)
     _add_show(commands)
     info = commands.add_parser(
         "info",
@@ -176,6 +177,14 @@ def _add_atlas(commands: Any) -> None:
     add("--out", type=Path, metavar="DIR", help="where the files go (default: none are written)")
     add("--quiet", action="store_true", help="no progress; only the tables and the names of the files")
     command.set_defaults(run=_atlas)
+
+
+def _add_bench(commands: Any) -> None:
+    from minigrad.lab.bench import command
+
+    parser = commands.add_parser("bench", help=command.HELP, description=command.DESCRIPTION, allow_abbrev=False)
+    command.add_arguments(parser)
+    parser.set_defaults(run=_bench)
 
 
 def _add_show(commands: Any) -> None:
@@ -293,6 +302,14 @@ def _atlas(options: argparse.Namespace) -> int:
             written = output.write_all(directory, atlas_figure.render(found))
         print(f"Written: {', '.join(map(str, written))}")
     return int(not all(cell.decided for cell in found))
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from minigrad.lab.bench import command
+
+    with _refusing():
+        order = command.checked(options)
+    return command.execute(order)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ TESTS = {
     "rules": ("tests/test_rules.py", "tests/test_rules_elsewhere.py", "tests/regularization", "tests/optim",
               "tests/test_breaks.py"),
     "regularization": ("tests/regularization", "tests/optim", "tests/test_breaks.py", "tests/test_identity.py"),
-    "optim": ("tests/optim", "tests/training", "tests/executors"),
+    "optim": ("tests/optim", "tests/training", "tests/executors/test_executors.py"),
     "ops": ("tests/ops", "tests/test_transforms.py", "tests/nn"),
 }  # fmt: skip
 FIRST = {
@@ -186,7 +186,7 @@ def move_in(snapshot: str) -> None:
 def judge(file: str, item: WorkItem) -> tuple[str, WorkResult]:
     """Run the tests of a file on one mutant of it; return the job's name and cosmic-ray's record of the outcome."""
     (mutation,) = item.mutations
-    tests = [*FIRST.get(file, ()), *TESTS[room(file)]]
+    tests = [*nearest(Path(file).read_text(), mutation), *FIRST.get(file, ()), *TESTS[room(file)]]
     for test in tests:
         if test not in SECONDS:
             start = time.monotonic()
@@ -195,9 +195,9 @@ def judge(file: str, item: WorkItem) -> tuple[str, WorkResult]:
             SECONDS[test] = time.monotonic() - start
     limit = 30 + 5 * max(SECONDS[test] for test in tests)
     operator = get_operator(mutation.operator_name)()
-    with use_mutation(mutation.module_path, operator, mutation.occurrence) as (source, mutated):
+    with use_mutation(mutation.module_path, operator, mutation.occurrence) as (_, mutated):
         assert mutated is not None
-        found = ((test, outcome(test, limit)) for test in [*nearest(source, mutation), *tests])
+        found = ((test, outcome(test, limit)) for test in tests)
         killer = next((f"{test}: {status or 'timeout'}" for test, status in found if status != 0), "")
     verdict = TestOutcome.KILLED if killer else TestOutcome.SURVIVED
     return item.job_id, WorkResult(worker_outcome=WorkerOutcome.NORMAL, output=killer, test_outcome=verdict)

@@ -38,7 +38,7 @@ def test_options_reach_the_run(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["compar"], "unknown command 'compar'; did you mean compare?"),
-        (["xyz"], "unknown command 'xyz'; known: compare, prove, atlas, show, info"),
+        (["xyz"], "unknown command 'xyz'; known: compare, prove, atlas, bench, show, info"),
         (["compare", "--modle", "cnn"], "unknown option '--modle'; did you mean --model?"),
         (["compare", "--modle=cnn"], "unknown option '--modle'; did you mean --model?"),
         (["compare", "--model", "mpl"], "unknown model 'mpl'; did you mean mlp?"),

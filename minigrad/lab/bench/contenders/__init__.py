@@ -1,0 +1,37 @@
+"""Who takes part: for every name, the module whose ``make(name, task)`` prepares a `Job`, and how it is called."""
+
+__all__ = ["LABELS", "MODULES"]
+
+HERE = "minigrad.lab.bench.contenders"
+
+MODULES: dict[str, str] = {
+    "judge": f"{HERE}.judge",
+    "numpy": f"{HERE}.of_numpy",
+    **dict.fromkeys(("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba"), f"{HERE}.of_minigrad"),
+    **dict.fromkeys(
+        ("torch", "torch-foreach", "torch-fused", "torch-channels-last", "torch-compile"), f"{HERE}.of_torch"
+    ),
+    "jax": f"{HERE}.of_jax",
+    "autograd": f"{HERE}.of_autograd",
+    "mygrad": f"{HERE}.of_mygrad",
+    **dict.fromkeys(("gemm", "gemm-torch", "roofline"), f"{HERE}.machine"),
+}
+
+LABELS: dict[str, str] = {
+    "numpy": "NumPy by hand",
+    "minigrad": "minigrad",
+    "minigrad-plain": "minigrad, plain",
+    "minigrad-numpy": "minigrad, blocked",
+    "minigrad-numba": "minigrad, numba",
+    "torch": "torch",
+    "torch-foreach": "torch foreach",
+    "torch-fused": "torch fused",
+    "torch-channels-last": "torch fused, channels last",
+    "torch-compile": "torch.compile, fused",
+    "jax": "JAX jit, optax",
+    "autograd": "autograd",
+    "mygrad": "MyGrad",
+    "gemm": "limit: GEMMs, NumPy's BLAS",
+    "gemm-torch": "limit: GEMMs, torch",
+    "roofline": "limit: same arrays, same access",
+}

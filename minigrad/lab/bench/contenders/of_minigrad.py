@@ -1,0 +1,118 @@
+"""minigrad, by executor; without a name, as it is by default."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.lab.bench import engine, step, update
+from minigrad.lab.bench.contenders import common, fresh, graphs, judge
+from minigrad.lab.bench.job import Job, SkippedError
+from minigrad.optim import AdamW, Optimizer
+from minigrad.regularization import L1, L2, VARIANTS, Decay, ElasticNet
+
+__all__ = ["adamw", "make"]
+
+FACTS = {"minigrad": mg.__version__, "numpy": np.__version__}
+
+
+def make(name: str, task: Mapping[str, Any]) -> Job:
+    """Prepare `task`."""
+    if task["kind"] == "step":
+        return _step(name, task)
+    if task["kind"] == "update":
+        return _update(name, task)
+    return _engine(task) if task["kind"] == "engine" else fresh.job(name, task)
+
+
+def adamw(name: str, params: Iterable[Any]) -> Optimizer:
+    """Return AdamW with the executor that the contender is called after, or the default one."""
+    a = step.ADAMW
+    options = {"betas": (a["beta1"], a["beta2"]), "eps": a["eps"], "decay": a["decay"]}
+    return _with_executor(name, AdamW, params, lr=a["lr"], **options)
+
+
+def _with_executor(name: str, kind: Any, *arguments: Any, **options: Any) -> Optimizer:
+    try:
+        found: Optimizer = kind(*arguments, **options, executor=name.partition("-")[2] or "auto")
+    except ImportError as error:
+        raise SkippedError(str(error)) from error
+    return found
+
+
+# --- a training step --------------------------------------------------------------------------------------------------
+
+
+def _step(name: str, task: Mapping[str, Any]) -> Job:
+    model = _network(task)
+    optimizer = adamw(name, model.parameters())
+
+    def one(x: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return common.training(one, step.batches(task), FACTS, lambda loss: float(loss.data))
+
+
+def _network(task: Mapping[str, Any]) -> Any:
+    rng = np.random.default_rng(0)
+    layers: list[Any] = []
+    for kind, *sizes in task["layers"]:
+        if kind == "dense":
+            layers.append(mg.nn.Linear(*sizes, rng=rng))
+        elif kind == "conv":
+            layers.append(mg.nn.Conv2d(sizes[0], sizes[1], 3, rng=rng, padding=1, bias=sizes[2]))
+        else:
+            plain = {"relu": mg.nn.ReLU, "pool": mg.nn.MaxPool2d, "flatten": mg.nn.Flatten}
+            layers.append(mg.nn.BatchNorm(*sizes) if kind == "batch_norm" else plain[kind]())
+    model = mg.nn.Sequential(*layers)
+    for p, first in zip(model.parameters(), step.parameters(task), strict=True):
+        p.data[...] = first
+    return model
+
+
+# --- the update alone -------------------------------------------------------------------------------------------------
+
+
+def _update(name: str, task: Mapping[str, Any]) -> Job:
+    tensors, size = task["tensors"], task["size"]
+    w, g = judge.first(task, size)
+    params = [mg.nn.Parameter(w) for _ in range(tensors)]
+    optimizer = _optimizer(name, task, params)
+    for p in params:
+        p.grad_home[...] = g
+        p.grad = p.grad_home
+    for _ in range(update.CHECKED):
+        optimizer.step()
+    return Job(optimizer.step, [float(v) for v in params[-1].data[: update.PLACES]], FACTS)
+
+
+def _optimizer(name: str, task: Mapping[str, Any], params: list[Any]) -> Optimizer:
+    variant, n = task["variant"], update.NUMBERS
+    rule = VARIANTS[variant].rule
+    try:
+        own = update.numbers(variant)
+    except KeyError as missing:
+        raise SkippedError(f"no value is chosen for {missing}") from missing
+    word = variant.removeprefix(rule.__name__).lstrip("_")
+    at = "prox" if word.startswith("prox_") else "gradient"
+    options: dict[str, Any] = {
+        "": {},
+        "decay": {"regularizer": Decay(n["decay"], None, on="all"), "at": "shrink"},
+        "l2": {"regularizer": L2(n["l2"], on="all"), "at": at},
+        "l1": {"regularizer": L1(n["l1"], on="all"), "at": at},
+        "elastic_net": {"regularizer": ElasticNet(n["l1"], n["l2"], on="all"), "at": at},
+    }[word.removeprefix("prox_")]
+    return _with_executor(name, Optimizer, params, rule, task["lr"], own, **options)
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+def _engine(task: Mapping[str, Any]) -> Job:
+    leaves = [mg.tensor(a, requires_grad=True) for a in engine.leaves(task["graph"], task["nodes"])]
+    return graphs.job(task, leaves, mg.tanh, lambda a: getattr(a, "data", a), FACTS)

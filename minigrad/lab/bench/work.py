@@ -1,0 +1,83 @@
+"""What is measured: kinds of work, each a list of cases."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minigrad.lab.bench import cold, engine, limits, step, update
+from minigrad.lab.bench.case import Case
+
+__all__ = ["WORKS", "Work", "chosen"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A kind of work.
+
+    Attributes:
+        name, title: on the command line, and in tables.
+        cases: returns the cases; the quick ones, which are among the full ones, if told so.
+        contenders: who may take part, by name, in the order of the tables.
+        reference: whom the others are divided by.
+        limits: those among the contenders that measure the machine; no contender's peers.
+        judge: the contender, never timed, that computes in float64 what every other must agree with, or None.
+        fresh: whether every case needs new processes (memory is measured).
+        share: of the pace's turn, how much a turn of this work lasts: less where there are very many cases.
+    """
+
+    name: str
+    title: str
+    cases: Callable[[bool], list[Case]]
+    contenders: Sequence[str]
+    reference: str
+    limits: Sequence[str] = field(default=())
+    judge: str | None = None
+    fresh: bool = False
+    share: float = 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a reader of the results needs to know."""
+        return {"name": self.name, "title": self.title, "reference": self.reference, "limits": list(self.limits)}
+
+
+OWN = ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba")
+TORCH = ("torch", "torch-foreach", "torch-fused")
+
+WORKS = {
+    work.name: work
+    for work in (
+        Work(
+            "limits", "What the machine can do", limits.cases, ("gemm", "gemm-torch", "roofline"), "gemm",
+            limits=("gemm", "gemm-torch", "roofline"),
+        ),
+        Work(
+            "step", "A training step with AdamW", step.cases,
+            ("numpy", *OWN, *TORCH, "torch-channels-last", "torch-compile", "jax", "autograd", "mygrad", "gemm",
+             "gemm-torch"),
+            "numpy", limits=("gemm", "gemm-torch"), judge="judge",
+        ),
+        Work(
+            "update", "The update alone", update.cases, ("roofline", *OWN, *TORCH), "roofline",
+            limits=("roofline",), judge="judge", share=0.2,
+        ),
+        Work(
+            "engine", "The engine's cost per node", engine.cases,
+            ("numpy", "minigrad", "torch", "autograd", "mygrad"), "numpy", judge="judge", fresh=True,
+        ),
+        Work(
+            "cold", "From a cold start", cold.cases,
+            ("numpy", *OWN, "torch", "jax", "autograd", "mygrad"), "numpy",
+        ),
+    )
+}  # fmt: skip
+
+
+def chosen(names: Sequence[str] = ()) -> list[Work]:
+    """Return the works called `names`, in the order of `WORKS`, or all; ValueError suggests names."""
+    for name in names:
+        if name not in WORKS:
+            near = difflib.get_close_matches(name, WORKS, n=1, cutoff=0.4)
+            known = f"did you mean {near[0]}?" if near else f"known: {', '.join(WORKS)}"
+            raise ValueError(f"unknown work {name!r}; {known}")
+    return [work for work in WORKS.values() if not names or work.name in names]

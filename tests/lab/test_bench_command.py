@@ -1,0 +1,100 @@
+"""What ``minigrad bench`` takes and returns, with an invented work in place of the real ones."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigrad.lab.bench import command
+from minigrad.lab.bench.bench import bench
+from minigrad.lab.bench.case import Case
+from minigrad.lab.bench.work import WORKS, Work
+
+NAMES = ("numpy", "minigrad-plain", "minigrad-numba")
+CLOCK = {"numpy": 1e-3, "minigrad-plain": 2e-3, "minigrad-numba": 5e-4}
+
+
+@pytest.fixture
+def invented(monkeypatch):
+    """Replace all works; return the seconds that each contender is to say it took."""
+    clock = dict(CLOCK)
+    case = Case("case", {"clock": clock}, (1e-6, 1e-6), facts={"parameters": 3})
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    modules = dict.fromkeys((*NAMES, "wrong", "judge"), "tests.lab.bench_contenders")
+    monkeypatch.setattr(command, "bench", lambda plan, tell: bench(plan, tell, modules))
+    for name in list(WORKS):
+        monkeypatch.delitem(WORKS, name)
+    monkeypatch.setitem(WORKS, "step", Work("step", "Invented", lambda quick: [case], NAMES, "numpy", judge="judge"))
+    return clock
+
+
+def order(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(["--threads", "1", "--rounds", "2", *map(str, arguments)])
+
+
+def test_the_command_writes_json_and_figures_and_says_where(invented, tmp_path, capsys):
+    assert command.run(order("--quick", "--out", tmp_path)) == 0
+    said = capsys.readouterr()
+    assert "1 cases in" in said.out
+    assert "[1/1] step, case: done" in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "bench.png", "bench.svg"]
+    read = json.loads((tmp_path / "bench.json").read_text("utf-8"))
+    assert read["machine"]["threads"] == 1
+    assert [e["ratio"]["reference"]["median"] for e in read["works"][0]["cases"][0]["contenders"]] == [1, 2, 0.5]
+
+
+def test_the_check_ends_with_0_on_the_same_ratios_with_1_on_a_worse_one_and_writes_nothing(invented, tmp_path, capsys):
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 0
+    recorded = tmp_path / "bench.json"
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    assert command.run(order("--quiet", "--check", recorded)) == 0
+    assert "none exceeds it" in capsys.readouterr().out
+    invented["minigrad-numba"] *= 1.4
+    assert command.run(order("--quiet", "--check", recorded)) == 1
+    assert "1 exceed it" in capsys.readouterr().out
+    assert command.run(order("--quiet", "--check", recorded, "--slack", "0.5")) == 0
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_wrong_contender_ends_the_command_with_1(invented, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(command.LABELS, "wrong", "wrong")
+    step = WORKS["step"]
+    wrong = Work("step", "Invented", step.cases, ("numpy", "wrong"), "numpy", judge="judge")
+    monkeypatch.setitem(WORKS, "step", wrong)
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 1
+    assert "wrong wrong; see above" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["steps"], "unknown work 'steps'; did you mean step?"),
+        (["--contenders", "numpi"], "unknown contender 'numpi'; did you mean numpy?"),
+        (["--rounds", "0"], "rounds must be an integer ≥ 1"),
+        (["--threads", "100000"], "would wait for each other"),
+        (["--slack", "-1", "--out", "unused"], "slack must be ≥ 0"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        command.checked(order(*arguments))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path):
+    file = tmp_path / "bench.json"
+    for text, message in (("no json", "is no JSON"), ("[]", "no result of the bench")):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            command.checked(order("--check", file))
+
+
+def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match='"lab"'):
+        command.checked(order("--out", tmp_path))
