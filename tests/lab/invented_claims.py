@@ -1,6 +1,8 @@
 """Claims for the tests of the machinery: one of every kind."""
 
+import math
 import os
+import time
 
 from minigrad.proof.claims import Claim, Evidence
 
@@ -17,10 +19,13 @@ def claims(thorough=False):
     ]
     if thorough:
         found += [
+            Claim("infinite", "∞ is small", False, lambda: Evidence(False, "it is not", "λ → ∞", {"x": [math.inf]})),
             Claim("wrong", "1 = 2", True, lambda: Evidence(False, "no")),
             Claim("slips", "2 = 2 breaks", False, lambda: Evidence(True, "it holds")),
             Claim("raises", "λ = 1/0", True, _raise),
         ]
+    if os.environ.get("MINIGRAD_TESTS_LATE"):
+        found.append(Claim("late", "it ends", True, lambda: time.sleep(100)))
     if os.environ.get("MINIGRAD_TESTS_DIE"):
         found.append(Claim("dies", "1 = 1", True, lambda: os._exit(9)))
     return found

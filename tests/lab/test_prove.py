@@ -14,7 +14,7 @@ from matplotlib.mathtext import MathTextParser
 
 from minigrad.cli import main
 from minigrad.lab.prove import SECTIONS, Section, chosen, latex, report, run, tasks
-from minigrad.lab.prove.run import Task
+from minigrad.lab.prove.run import Task, decide
 from minigrad.proof.claims import Evidence
 
 INVENTED = Section("invented", "Invented", "tests.lab.invented_claims")
@@ -38,7 +38,7 @@ def test_claims_are_decided_in_another_process_and_held_against_what_was_expecte
 
 
 def test_a_claim_that_should_hold_and_does_not_or_breaks_and_should_not_or_raises_is_not_as_expected():
-    wrong, slips, raises = outcomes(True)[3:]
+    wrong, slips, raises = outcomes(True)[-3:]
     assert not any(o.ok for o in (wrong, slips, raises))
     assert [o.found for o in (wrong, slips, raises)] == ["breaks", "holds", "undecided"]
     assert raises.error == "ZeroDivisionError: no such λ"
@@ -56,6 +56,21 @@ def test_a_claim_whose_process_dies_is_undecided_and_takes_no_other_with_it(monk
     *decided, dead = outcomes(False, workers=2)
     assert all(o.ok for o in decided)
     assert (dead.found, dead.error) == ("undecided", "the process that ran it died")
+
+
+def test_a_claim_that_takes_too_long_is_undecided(monkeypatch):
+    monkeypatch.setenv("MINIGRAD_TESTS_LATE", "1")
+    monkeypatch.setattr(sys.modules[Task.__module__], "LIMIT", 1)
+    late = decide(tasks([INVENTED])[-1])
+    assert (late.found, late.error) == ("undecided", "UndecidedError: no answer within 1 seconds")
+
+
+def test_what_is_infinite_goes_into_json_and_what_is_not_ascii_into_latex(monkeypatch):
+    infinite = outcomes(True)[3]
+    (claim,) = json.loads(report.as_json(report.as_dict([infinite], True)))["claims"]
+    assert claim["data"] == {"x": ["inf"]}
+    monkeypatch.setitem(SECTIONS, "invented", INVENTED)
+    assert rb"\ensuremath{\lambda} \ensuremath{\to} \ensuremath{\infty}" in latex.document([infinite])
 
 
 def test_two_claims_of_one_name_are_refused(monkeypatch):
@@ -135,7 +150,7 @@ def test_a_section_that_is_listed_elsewhere_is_summed_up_but_its_failures_are_li
     report.print_report(decided, said)
     page = report.as_markdown(report.as_dict(decided, True)).decode()
     for text in (said.getvalue(), page):
-        assert "2 hold and 1 break, as they should" in text.replace(" claims", "")
+        assert "2 hold and 2 break, as they should" in text.replace(" claims", "")
         assert "there" in text
         assert "it holds" in text
         assert "1 + 1 is 2" not in text

@@ -74,11 +74,16 @@ def text(words: str) -> str:
     return "".join(made)
 
 
+def _formula(latex: str) -> str:
+    """Return a formula in LaTeX; a letter of another alphabet in it becomes its command."""
+    return "".join(c if ord(c) < 128 else text(c) for c in latex)
+
+
 def _paragraph(outcome: Outcome) -> str:
     verdict = rf"\textbf{{{outcome.found}}}" + ("" if outcome.ok else r" \textbf{(not as expected)}")
     shown = outcome.evidence.shown if outcome.evidence else outcome.error or ""
     lines = [rf"\paragraph{{{text(outcome.name)}}} {text(outcome.statement)}: {verdict}. {text(shown)}"]
     if outcome.evidence and outcome.evidence.latex:
         # Wide formulas shrink to the width of the page.
-        lines.append(rf"\[\adjustbox{{max width=\linewidth}}{{$\displaystyle {outcome.evidence.latex}$}}\]")
+        lines.append(rf"\[\adjustbox{{max width=\linewidth}}{{$\displaystyle {_formula(outcome.evidence.latex)}$}}\]")
     return "\n".join(lines)

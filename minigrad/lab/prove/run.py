@@ -2,13 +2,17 @@
 
 import difflib
 import importlib
-from collections.abc import Iterable, Sequence
+import math
+import signal
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from minigrad.extras import need
 from minigrad.lab import workers
-from minigrad.proof.claims import Claim, Evidence
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
 
 __all__ = ["SECTIONS", "Outcome", "Section", "Task", "chosen", "decide", "run", "tasks"]
 
@@ -45,6 +49,10 @@ SECTIONS = {
         Section("vectors", "Test vectors", "minigrad.testing.vectors", ("flint",), "docs/testing.md"),
     )
 }
+
+
+# Seconds for one claim. What is claimed takes a few; a rule that is wrong may square a number without end.
+LIMIT, THOROUGH_LIMIT = 60, 600
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Outcome:
             "found": self.found,
             "shown": e.shown if e else self.error,
             "latex": e.latex if e else "",
-            "data": e.data if e else {},
+            "data": _finite(e.data) if e else {},
         }
 
 
@@ -125,12 +133,42 @@ def run(todo: Sequence[Task], count: int | None = None, *, quiet: bool = True) -
 
 
 def decide(task: Task) -> Outcome:
-    """Decide one claim in this process; whatever it raises, it is an outcome."""
+    """Decide one claim in this process; whatever it raises, and that it takes too long, is an outcome."""
     try:
         claim = _claims(task.section, task.thorough)[task.claim]
-        return replace(_failed(task, ""), evidence=claim.prove(), error=None)
+        with _limited(THOROUGH_LIMIT if task.thorough else LIMIT), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # overflow and the like, of rules that are wrong: the evidence shows it
+            return replace(_failed(task, ""), evidence=claim.prove(), error=None)
     except Exception as error:
         return _failed(task, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+@contextmanager
+def _limited(seconds: int) -> Iterator[None]:
+    """Raise UndecidedError within this block after so many seconds, where the system has alarms."""
+
+    def late(*_: Any) -> None:
+        raise UndecidedError(f"no answer within {seconds} seconds")
+
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _finite(data: Any) -> Any:
+    """Return data that JSON can hold: what is infinite or no number becomes a word."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _lost(task: Task) -> Outcome:
