@@ -26,7 +26,8 @@ rule, and each kind has a member:
     ================================  ==========  ==============
 
 `residues` computes them in whatever arithmetic its arguments have: SymPy (`minigrad.proof.symbolic`), z3 (`.smt`),
-exact rationals (`.exact`), Hypothesis' draws. The table is not written anywhere in code; it is what they find.
+exact rationals (`.exact`), Hypothesis' draws. What they are expected to find is written once, in `EXPECTED`; what they
+find is written nowhere.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,21 @@ from typing import Any
 from minigrad.regularization.doors import coupled, decoupled
 from minigrad.regularization.penalties import L2
 
-__all__ = ["residues"]
+__all__ = ["EXPECTED", "expected", "residues"]
+
+# (same step?, same state?) by rule, as in the table. Of every other rule, known or to come, no is expected twice.
+EXPECTED = {
+    "sgd": (True, True),
+    "heavy_ball": (True, False),
+    "heavy_ball_inside": (True, False),
+    "nesterov": (False, False),
+    "preconditioned": (False, True),
+}
+
+
+def expected(rule: str) -> tuple[bool, bool]:
+    """Return whether a rule is expected to take the same step through both doors, and to leave the same state."""
+    return EXPECTED.get(rule, (False, False))
 
 
 def residues(

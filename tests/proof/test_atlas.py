@@ -20,12 +20,18 @@ from minigrad.proof.atlas import (
     as_json,
     cells,
     claims,
+    equal,
     from_json,
     render_page,
     render_terminal,
+    rest,
     search,
+    stationary,
 )
 from minigrad.proof.atlas.model import _clip
+from minigrad.proof.atlas.question import Question
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic import letter
 from minigrad.regularization import L2, doors, variant
 from minigrad.rules import RULES, state_names
 from minigrad.training import clip_by_norm, clip_by_value
@@ -232,6 +238,8 @@ def test_counterexamples_are_true_in_plain_fractions(cell):
             )
             assert [str(x) for x in found] == list(shown.values())
             ends.append(found)
+        if cell["step"]["kind"] == "different":
+            assert (ends[0][0] != ends[1][0]) == (cell["step"]["text"] == "the weights differ")
         assert ends[0] != ends[1]
     if example := cell["trajectory"].get("example"):
         given = example["given"]
@@ -245,6 +253,63 @@ def test_counterexamples_are_true_in_plain_fractions(cell):
                     w, *state = one_step(cell, side, w, state, given, t + 1, s)
             ends.append(w)
         assert ends[0] != ends[1]
+
+
+def test_where_the_weights_differ_the_counterexample_shows_it():
+    found = decide("doors-2-3", "lion", "lr-schedule").step
+    assert found.text == "the weights differ"
+    assert found.example["left"]["w"] != found.example["right"]["w"]
+
+
+def test_weights_that_are_not_proved_to_agree_are_not_said_to_differ(monkeypatch):
+    monkeypatch.setattr(equal, "same_weights", lambda q: False)
+    found = package.decide("doors-2-3", "heavy_ball", "constant").step
+    assert found.text == "the state differs; the weights were neither proved to agree nor seen to differ"
+    assert found.example["left"]["w"] == found.example["right"]["w"]
+
+
+def test_a_run_names_the_numbers_it_used_and_no_others():
+    q = Question(PAIRS["doors-1-2"], "sgd", SITUATIONS["missing-gradients"])
+    values, left, _ = search.differing_run(q)
+    assert len(left) == 2
+    assert set(values) == {"lr", "l2", "w", "g", "occurs1"}
+
+
+# --- what rests -------------------------------------------------------------------------------------------------------
+
+
+def test_a_state_that_may_rest_at_two_places_is_undecided():
+    def rule(g, m, *, lr):
+        return lr * g, m + (m - 1) * (m - 2)
+
+    with pytest.raises(UndecidedError, match="more than one state rests"):
+        rest._of_rule(rule, 1, (("lr", letter("lr")),), None)
+
+
+def test_families_of_points_are_not_compared_by_the_name_of_their_parameter():
+    q, one = rest.SPARE, [rest.Rest(1 + rest.SPARE, ())]
+    for other in (2 + q, 2 * q, letter("w")):  # 1 + q with q = 1 is 2 + q with q = 0
+        with pytest.raises(UndecidedError, match="meet for some q"):
+            rest._both(one, [rest.Rest(other, ())])
+    assert rest._both(one, one) == one
+    assert rest._both(one, [rest.Rest(rest.ANY, ())]) == one
+
+
+def test_families_that_a_fixed_number_keeps_apart_do_not_meet():
+    weights = [[rest.Rest(letter("w") * i, (rest.SPARE + i,))] for i in (1, 2)]
+    assert rest._both(*weights) == []
+
+
+def test_clipping_of_what_contains_the_weights_is_told_apart_and_only_that():
+    found = {pair: stationary.sets(Question(PAIRS[pair], "sgd", SITUATIONS["clip-value"])) for pair in PAIRS}
+    assert {pair: sets.branches for pair, sets in found.items()} == {
+        "doors-1-2": True,
+        "doors-2-3": False,
+        "shrink-prox": False,
+    }
+    q = Question(PAIRS["doors-1-2"], "sgd", SITUATIONS["clip-value"])
+    with pytest.raises(UndecidedError, match="branches were not told apart"):
+        rest.resting(q, q.pair.left, q.numbers(q.base(), 1), each=True, branches=False)
 
 
 def test_clipping_here_is_clipping_in_training():

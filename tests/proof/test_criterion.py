@@ -1,13 +1,15 @@
 """The criterion says of each rule whether L2 at λ = η/α and weight decay are one step, and leave one state."""
 
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from minigrad.proof.criterion import residues
+from minigrad.proof import exact, smt, symbolic
+from minigrad.proof.criterion import EXPECTED, expected, residues
 from minigrad.rules import (
     RULES,
     heavy_ball,
@@ -60,20 +62,24 @@ def always(rule, which):
     return False
 
 
-@pytest.mark.parametrize(
-    ("rule", "same_step", "same_state"),
-    [
-        (sgd, True, True),
-        (heavy_ball, True, False),
-        (heavy_ball_inside, True, False),
-        (nesterov, False, False),
-        (preconditioned, False, True),
-        (lion, False, False),
-    ],
-)
-def test_every_kind_of_rule_has_a_member(rule, same_step, same_state):
-    assert always(rule, lambda r: r[:1]) == same_step
-    assert always(rule, lambda r: r[1:]) == same_state
+@pytest.mark.parametrize("rule", RATIONAL, ids=lambda rule: rule.__name__)
+def test_what_is_expected_is_found(rule):
+    assert (always(rule, lambda r: r[:1]), always(rule, lambda r: r[1:])) == expected(rule.__name__)
+
+
+def test_every_answer_has_a_rule_and_no_is_expected_of_a_rule_that_is_not_known():
+    assert {expected(rule.__name__) for rule in RATIONAL} == set(product([True, False], repeat=2))
+    assert expected("unknown") == (False, False)
+
+
+def test_every_proof_expects_what_is_written_once(monkeypatch):
+    monkeypatch.setitem(EXPECTED, "sgd", (False, True))
+    monkeypatch.setitem(EXPECTED, "lion", (True, False))
+    for section, step, state in ((symbolic, "step", "state"), (smt, "same_step", "same_state")):
+        claimed = {c.name: c.expected for c in section.claims()}
+        assert (claimed[f"sgd.{step}"], claimed[f"sgd.{state}"]) == (False, True)
+        assert (claimed[f"lion.{step}"], claimed[f"lion.{state}"]) == (True, False)
+    assert not {c.name: c.expected for c in exact.claims()}["criterion.sgd"]
 
 
 def test_no_other_coefficient_passes_even_for_gradient_descent():

@@ -245,6 +245,14 @@ def test_every_claim_is_as_expected(claim):
     assert claim.prove().holds is claim.expected
 
 
+def test_kinds_of_numbers_that_disagree_are_no_answer(monkeypatch):
+    answers = iter([(2, [fmpq(1)]), (2, [Fraction(2)])])
+    monkeypatch.setitem(exact.claims.__globals__, "first_difference", lambda *_: next(answers))
+    claim = next(c for c in exact.claims() if c.name == "network.heavy_ball")
+    with pytest.raises(ArithmeticError, match="comes out differently"):
+        claim.prove()
+
+
 def test_claims_are_named_once_and_say_the_same_twice():
     for thorough in (False, True):
         names = [c.name for c in exact.claims(thorough)]

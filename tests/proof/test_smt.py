@@ -12,11 +12,11 @@ import z3
 from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.smt import (
+    ContradictionError,
     CounterModel,
     Proof,
     Question,
     UnconfirmedError,
-    VacuousError,
     admits_only,
     all_steps,
     claims,
@@ -185,6 +185,14 @@ def test_three_steps_agree_for_any_loss_under_schedules_that_are_given():
     assert isinstance(same_run(sgd, steps=2, lr=lambda t: 0.1 / (t + 1), decay=0.25, l2=2.5), CounterModel)
 
 
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_decay_that_is_given_alone_has_its_coefficient(constant):
+    assert isinstance(same_run(sgd, steps=2, decay=0.25, constant=constant), Proof)
+    assert isinstance(same_run(sgd, steps=2, decay=0.25, l2=0.25, constant=constant), CounterModel)
+    with pytest.raises(ContradictionError, match="0 ≤ η₂ < 1"):
+        same_run(sgd, steps=3, decay=[0.5, 1.5, 0.5].__getitem__, constant=constant)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -297,7 +305,7 @@ def ask(names, assumptions, conclusion, **rest):
 
 def test_assumptions_that_contradict_each_other_are_refused_by_name():
     clash = {"x > 1": lambda v: v.x > 1, "y > 0": lambda v: v.y > 0, "x < 0": lambda v: v.x < 0}
-    with pytest.raises(VacuousError, match="no values meet all of: x > 1; x < 0"):
+    with pytest.raises(ContradictionError, match="no values meet all of: x > 1; x < 0"):
         ask("x y", clash, lambda v: v.x == v.y)
 
 

@@ -31,7 +31,7 @@ from minigrad.proof.symbolic import (
     step,
     text,
 )
-from minigrad.proof.symbolic.letters import rule_called
+from minigrad.proof.symbolic.letters import fraction, rule_called
 from minigrad.regularization import L1, L2, VARIANTS, ElasticNet, coupled, decoupled
 from minigrad.rules import RULES, heavy_ball, hyper_names, maximum, preconditioned, sgd, sign, sqrt, state_names
 from tests.strategies import fractions_below_one, rationals
@@ -505,3 +505,10 @@ def test_other_arguments_of_the_momentum_gap_are_checked():
         momentum_gap("heavy_ball", 0)
     with pytest.raises(ValueError, match='l2 must be "each"'):
         momentum_gap(sgd, 2, l2="last")
+
+
+def test_a_rational_number_is_a_fraction_and_nothing_else_is():
+    assert fraction(sympy.Rational(-3, 6)) == Fraction(-1, 2)
+    for other in (sympy.sqrt(2), sympy.Float(0.5), W):
+        with pytest.raises(TypeError, match="no rational number"):
+            fraction(other)

@@ -84,8 +84,8 @@ def _criterion(rule: str) -> Evidence:
     at = q.numbers({n: values[n] for n in q.hyper}, 1) | ({"t": int(values["t"])} if q.takes_t else {})
     exact = residues(q.rule, *(values[n] for n in names), **at)
     same = [b - a for a, b in zip(_flat(left), _flat(right), strict=True)] == list(exact)
-    weights_agree = zero[0] == (verdict.text == "the weights agree, the state does not")
-    holds = verdict.kind == "different" and same and any(exact) and weights_agree
+    seen = zero[0] == (left.weights == right.weights)  # a weight's residue that is not 0 is seen in the weights
+    holds = verdict.kind == "different" and same and any(exact) and seen
     return Evidence(
         holds, f"residues {shown}; on the counterexample {', '.join(map(str, exact))}; verdict: {verdict.kind}"
     )

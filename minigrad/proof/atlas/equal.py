@@ -13,6 +13,7 @@ from typing import Any
 from minigrad.extras import need
 from minigrad.proof.atlas.model import Place
 from minigrad.proof.atlas.question import Question
+from minigrad.proof.symbolic.decide import expands_to_zero
 
 sympy: Any = need("sympy", "proof")
 
@@ -23,16 +24,14 @@ Hyper = dict[str, Expr]
 
 
 def vanishes(x: Expr) -> bool:
-    """Whether `x` is shown to be 0 for all values of its symbols, by expanding its numerator. False is no proof."""
+    """Whether `x` is shown to be 0 for all values of its symbols, by expanding its numerator. False is no proof.
+
+    As `minigrad.proof.symbolic.decide`, but no rational numbers are asked for where it is not: clipping has none.
+    """
     x = sympy.sympify(x)
-    if x == 0:
-        return True
-    if _is_seen_to_differ(x):
-        return False
-    plain = x.subs({e: sympy.Dummy() for e in _opaque(x)})
-    if sympy.expand(sympy.fraction(sympy.together(plain))[0]) == 0:
-        return True
-    return bool(sympy.expand(sympy.fraction(sympy.together(x))[0]) == 0)
+    return not _is_seen_to_differ(x) and (
+        expands_to_zero(x.subs({e: sympy.Dummy() for e in _opaque(x)})) or expands_to_zero(x)
+    )
 
 
 def _opaque(x: Expr) -> list[Expr]:

@@ -36,7 +36,6 @@ __all__ = [
     "Case",
     "P",
     "Rest",
-    "Unclipped",
     "cases",
     "neat",
     "resting",
@@ -49,10 +48,6 @@ P, EXTRA = sympy.Symbol("p", positive=True), sympy.Symbol("d", positive=True)
 _MAGNITUDE = sympy.Symbol("|u|", positive=True)
 _BELOW_ONE = {str(letter(name)) for name in ("decay", "momentum", *RATES)}
 SPARE = sympy.Symbol("q", nonnegative=True)
-
-
-class Unclipped(Exception):  # noqa: N818 -- a question, not a failure
-    """Clipping acts on what contains the weights: its branches must be told apart."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +87,8 @@ def resting(
 ) -> list[list[list[Rest]]]:
     """Return, for each of the `cases`, for each parameter, the weights that rest at that data gradient.
 
-    `each`: in every step of the schedule; otherwise in a step whose multiplier is s. Raises Unclipped if `branches`
-    are needed and not wanted, UndecidedError if a sign or an equation could not be decided.
+    `each`: in every step of the schedule; otherwise in a step whose multiplier is s. Raises UndecidedError if a sign
+    or an equation could not be decided, or if `branches` are needed and not wanted.
     """
     varying = q.symbol("s") if each and q.situation.schedule else None
     own = tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t")
@@ -153,7 +148,10 @@ def _of_rule(
 
 
 def _solve_state(equation: Expr, x: Expr) -> Expr | None:
-    """Return the x at which `equation` is zero: linear, or Max(x, e) − x, which any x ≥ e solves."""
+    """Return the x at which `equation` is zero, or None: one root, or Max(x, e) − x, which any x ≥ e solves.
+
+    Raises UndecidedError if there are several.
+    """
     largest = equation.atoms(sympy.Max)
     if largest:
         (m,) = largest
@@ -162,7 +160,9 @@ def _solve_state(equation: Expr, x: Expr) -> Expr | None:
         (other,) = [neat(a) for a in m.args if a != x]
         return other + SPARE
     found = [root for factor in sympy.Mul.make_args(equation) for root in _roots(factor, x)]
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise UndecidedError(f"more than one state rests: {text(equation)} = 0")
+    return found[0] if found else None
 
 
 # --- of the door ------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def _unclipped(
     x = e.args[0 if len(e.args) == 1 else int(str(e.func)[-1]) - 1]
     if not branches:
         if w in x.free_symbols:
-            raise Unclipped
+            raise UndecidedError("clipping acts on what contains the weights, and its branches were not told apart")
         return [(sympy.expand(u.subs(e, case.gradient)), [])]
     c = q.symbol("limit")
     return [
@@ -267,14 +267,23 @@ def _roots(factor: Expr, w: Expr) -> list[Expr]:
 
 
 def _both(first: list[Rest], second: list[Rest]) -> list[Rest]:
-    """Return what rests in both kinds of step, with one state."""
+    """Return what rests in both kinds of step, with one state.
+
+    Raises UndecidedError where that depends on a family's q: two families that differ, each with a q of its own, may
+    still meet.
+    """
     found = []
     for a in first:
         for b in second:
-            if a.weight is ANY or b.weight is ANY or neat(a.weight - b.weight) == 0:
-                states_agree = all(neat(x - y) == 0 for x, y in zip(a.state, b.state, strict=True))
-                if states_agree:
-                    found.append(b if a.weight is ANY else a)
+            pairs = [*zip(a.state, b.state, strict=True)]
+            if ANY not in (a.weight, b.weight):
+                pairs.append((a.weight, b.weight))
+            apart = [(x, y) for x, y in pairs if neat(x - y) != 0]
+            if not apart:
+                found.append(b if a.weight is ANY else a)
+            elif all(SPARE in x.free_symbols | y.free_symbols for x, y in apart):
+                said = " and ".join(f"({', '.join(map(text, (r.weight, *r.state)))})" for r in (a, b))
+                raise UndecidedError(f"whether {said} meet for some q ≥ 0 was not found")
     return found
 
 

@@ -7,6 +7,7 @@ gradient, is passed over.
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -19,7 +20,7 @@ st: Any = need("hypothesis.strategies", "proof")
 
 __all__ = ["differing_run", "differing_step", "find", "hyper_choices", "run"]
 
-_MOST_STEPS = 3
+_OF_STEP = (("s₁", "occurs1"), ("s₂", "occurs2"), ("s₃", "occurs3"))  # the names of each step's own values
 
 _CHOICES: dict[str, str] = {
     "w": "1 2 -1 1/2 0 -2 3",
@@ -88,7 +89,10 @@ def weight_choices(q: Question) -> dict[str, list[Any]]:
 
 
 def differing_step(q: Question, examples: int = 400) -> tuple[Values, Place, Place] | None:
-    """Return values from which one step of the two sides differs in weights or state, and where both end."""
+    """Return values from which one step of the two sides differs, and where both end: in the weights, if any do.
+
+    Only if no values are found from which the weights differ are they looked for from which the state does.
+    """
     names = [*q.slopes, *(n for row in q.states for n in row), *(["t"] if q.takes_t else [])]
     drawn: dict[str, list[Any]] = hyper_choices(q) | weight_choices(q) | {name: choices(name) for name in names}
     if q.situation.schedule:
@@ -103,36 +107,44 @@ def differing_step(q: Question, examples: int = 400) -> tuple[Values, Place, Pla
         left, right = (q.step(side, place, values, numbers, occurs) for side in (q.pair.left, q.pair.right))
         return left, right
 
+    def weights_differ(values: Values) -> bool:
+        left, right = ends(values)
+        return left.weights != right.weights
+
     def differs(values: Values) -> bool:
         left, right = ends(values)
         return left != right
 
-    found = find(drawn, differs, examples)
+    found = find(drawn, weights_differ, examples) or find(drawn, differs, examples)
     return None if found is None else (found, *ends(found))
 
 
 def differing_run(q: Question, examples: int = 400) -> tuple[Values, list[Place], list[Place]] | None:
     """Return values from which runs from the zero state come to differ in the weights, and both runs, place by place.
 
-    The loss is linear or quadratic (or that of batch norm), the same in every step; gradients follow the weights.
+    The loss is linear or quadratic (or that of batch norm), the same in every step; gradients follow the weights. What
+    belongs to steps that are not taken, and curvatures that are 0, are left out of the values.
     """
-    drawn: dict[str, list[Any]] = {"steps": [*range(1, _MOST_STEPS + 1)], **hyper_choices(q), **weight_choices(q)}
+    drawn: dict[str, list[Any]] = {"steps": [*range(1, len(_OF_STEP) + 1)], **hyper_choices(q), **weight_choices(q)}
     drawn |= {name: choices(name) for name in q.slopes}
-    if q.situation.data == "any":
-        drawn |= {name.replace("g", "h"): choices("h") for name in q.slopes}
+    curvatures = [name.replace("g", "h") for name in q.slopes] if q.situation.data == "any" else []
+    drawn |= {name: choices("h") for name in curvatures}
     if q.situation.restarts:
         drawn["s₂"] = choices("s")
     elif q.situation.schedule:
-        drawn |= {name: choices("s") for name in ("s₁", "s₂", "s₃")}
+        drawn |= {s: choices("s") for s, _ in _OF_STEP}
     if q.situation.absent:
-        drawn |= {f"occurs{i}": [True, False] for i in (1, 2, 3)}
+        drawn |= {occurs: [True, False] for _, occurs in _OF_STEP}
 
     def differs(values: Values) -> bool:
         lefts, rights = run(q, values)
         return any(x.weights != y.weights for x, y in zip(lefts, rights, strict=True))
 
     found = find(drawn, differs, examples)
-    return None if found is None else (found, *run(q, found))
+    if found is None:
+        return None
+    unused = {"steps", *chain(*_OF_STEP[found["steps"] :]), *(name for name in curvatures if found[name] == 0)}
+    return {name: x for name, x in found.items() if name not in unused}, *run(q, found)
 
 
 def run(q: Question, values: Values) -> tuple[list[Place], list[Place]]:
@@ -142,9 +154,9 @@ def run(q: Question, values: Values) -> tuple[list[Place], list[Place]]:
     runs: list[list[Place]] = []
     for side in (q.pair.left, q.pair.right):
         places = [start]
-        for i in range(values["steps"]):
-            numbers = q.numbers(base, values.get(("s₁", "s₂", "s₃")[i], 1))
-            places.append(q.step(side, places[-1], values, numbers, values.get(f"occurs{i + 1}", True)))
+        for s, occurs in _OF_STEP[: values["steps"]]:
+            numbers = q.numbers(base, values.get(s, 1))
+            places.append(q.step(side, places[-1], values, numbers, values.get(occurs, True)))
         runs.append(places)
     return runs[0], runs[1]
 

@@ -22,7 +22,6 @@ from minigrad.proof.atlas.rest import (
     Case,
     P,
     Rest,
-    Unclipped,
     cases,
     neat,
     resting,
@@ -30,6 +29,7 @@ from minigrad.proof.atlas.rest import (
     slopes_of,
 )
 from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic.letters import fraction
 from minigrad.rules import state_names
 from minigrad.rules.functions import sqrt
 from minigrad.tensor import Tensor
@@ -41,14 +41,15 @@ __all__ = ["Sets", "Witness", "none_at_right_angles", "same", "sets", "solutions
 
 @dataclass(frozen=True)
 class Sets:
-    """For each data gradient, and each parameter, what rests on the left and what on the right."""
+    """For each data gradient, and each parameter, what rests on the left and what on the right.
+
+    Attributes:
+        rows: a case, and for each parameter the rests of the left and of the right.
+        branches: whether gradients within, at and beyond the limit of clipping are cases of their own.
+    """
 
     rows: tuple[tuple[Case, list[list[Rest]], list[list[Rest]]], ...]
-
-    @property
-    def branches(self) -> bool:
-        """Whether the limit of clipping is told apart."""
-        return len(self.rows) > 3
+    branches: bool
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,10 @@ def sets(q: Question, hyper: Hyper | None = None, each: bool = True) -> Sets:
     """Return the stationary points of both sides, on symbols; `hyper` replaces numbers of the left."""
     numbers = q.numbers(q.base(), q.symbol("s"))
     left, right = numbers | (hyper or {}), numbers
-    for branches in (False, True):
-        try:
-            lefts = resting(q, q.pair.left, left, each=each, branches=branches)
-            rights = resting(q, q.pair.right, right, each=each, branches=branches)
-            return Sets(tuple(zip(cases(q, branches), lefts, rights, strict=True)))
-        except Unclipped:
-            continue
-    raise AssertionError("with branches nothing is left to be told apart")
+    branches = bool(q.situation.clip) and (q.pair.left.in_loss or q.pair.right.in_loss)  # what is clipped contains w
+    lefts = resting(q, q.pair.left, left, each=each, branches=branches)
+    rights = resting(q, q.pair.right, right, each=each, branches=branches)
+    return Sets(tuple(zip(cases(q, branches), lefts, rights, strict=True)), branches)
 
 
 def same(q: Question, found: Sets) -> bool:
@@ -183,7 +180,7 @@ def number(x: Expr, at: Mapping[Expr, Fraction]) -> Fraction:
     if x.is_Symbol:
         return at[x]
     if x.is_Rational:
-        return Fraction(int(x.p), int(x.q))
+        return fraction(x)
     parts = [number(a, at) for a in x.args]
     if x.is_Add:
         return sum(parts, Fraction(0))

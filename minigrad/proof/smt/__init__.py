@@ -12,11 +12,11 @@ from minigrad.proof.smt import histories, induction, momentum, onestep, precondi
 from minigrad.proof.smt.induction import all_steps
 from minigrad.proof.smt.onestep import admits_only, criterion_as_a_theorem, same_state, same_step
 from minigrad.proof.smt.question import (
+    ContradictionError,
     CounterModel,
     Proof,
     Question,
     UnconfirmedError,
-    VacuousError,
     not_all,
     reals,
     settle,
@@ -24,11 +24,11 @@ from minigrad.proof.smt.question import (
 from minigrad.proof.smt.runs import same_run
 
 __all__ = [
+    "ContradictionError",
     "CounterModel",
     "Proof",
     "Question",
     "UnconfirmedError",
-    "VacuousError",
     "admits_only",
     "all_steps",
     "claims",

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from types import SimpleNamespace
 from typing import Any
 
 from minigrad.proof.claims import Claim
@@ -49,17 +48,15 @@ def second_step_difference(rule: Rule) -> tuple[dict[str, Fraction], Proof] | Co
     """
     symbols = reals("w g_1 g_2 lr_1 lr_2 l2_1 l2_2 momentum")
 
-    def number(v: Any, name: str) -> Any:
-        kind, _, t = name.partition("_")
-        return getattr(v, f"lr_{t}") * getattr(v, f"l2_{t}") if kind == "decay" else getattr(v, name)
-
     def difference(v: Any) -> Any:
-        def given(_: Any, t: int) -> Any:
-            return getattr(v, f"g_{t}")
+        lr, l2 = (v.lr_1, v.lr_2), (v.l2_1, v.l2_2)
+        decay = [a * x for a, x in zip(lr, l2, strict=True)]
 
-        run = SimpleNamespace(**{**vars(v), "gradient": given})
-        x = weights(coupled(rule, L2.gradient), rule, run, 2, ("lr", "l2"), number)
-        y = weights(decoupled(rule), rule, run, 2, ("lr", "decay"), number)
+        def run(door: Rule, **series: Any) -> list[Any]:
+            return weights(door, rule, v.w, lambda w, t: (v.g_1, v.g_2)[t - 1], {"momentum": v.momentum}, series)
+
+        x = run(coupled(rule, L2.gradient), lr=lr, l2=l2)
+        y = run(decoupled(rule), lr=lr, decay=decay)
         return y[1] - x[1]
 
     return combination(f"the second step of {rule.__name__}", difference, SECOND_STEP, symbols, domain(symbols))

@@ -5,7 +5,7 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.criterion import residues
+from minigrad.proof.criterion import expected, residues
 from minigrad.proof.smt.question import CounterModel, Proof, Question, reals, settle
 from minigrad.proof.smt.wording import PREFER, domain, evidence, own
 from minigrad.regularization.doors import coupled, decoupled
@@ -17,10 +17,6 @@ z3: Any = need("z3", "proof")
 __all__ = ["admits_only", "claims", "criterion_as_a_theorem", "same_state", "same_step"]
 
 Rule = Callable[..., tuple[Any, ...]]
-
-# What the criterion's table expects of each rule; what is found decides.
-SAME_STEP = {"sgd", "heavy_ball", "heavy_ball_inside"}
-SAME_STATE = {"sgd", "preconditioned"}
 
 
 def _identity(v: Any) -> Any:
@@ -161,13 +157,13 @@ def claims(thorough: bool = False) -> list[Claim]:
             Claim(
                 f"{name}.same_step",
                 f"At λ = η/α the doors take the same step with {name}, for every w, g, state and hyperparameter",
-                name in SAME_STEP,
+                expected(name)[0],
                 lambda rule=rule: evidence(same_step(rule)),  # type: ignore[misc]
             ),
             Claim(
                 f"{name}.same_state",
                 f"At λ = η/α the doors hand the same state on with {name}, for every w, g, state and hyperparameter",
-                name in SAME_STATE,
+                expected(name)[1],
                 lambda rule=rule: _prove_state(rule),  # type: ignore[misc]
             ),
         ]

@@ -18,11 +18,11 @@ from minigrad.proof.smt.arithmetic import definitions
 z3: Any = need("z3", "proof")
 
 __all__ = [
+    "ContradictionError",
     "CounterModel",
     "Proof",
     "Question",
     "UnconfirmedError",
-    "VacuousError",
     "not_all",
     "reals",
     "settle",
@@ -39,7 +39,7 @@ LIMIT_OF_ONE_TRY = 1.0
 SMALL = tuple(Fraction(x) for x in ("0", "1", "1/2", "2", "-1", "1/4", "3/4", "3", "4", "1/10", "-1/2", "-2"))
 
 
-class VacuousError(ValueError):
+class ContradictionError(ValueError):
     """Assumptions that cannot all be true: anything would follow from them."""
 
 
@@ -119,7 +119,7 @@ def settle(question: Question, *, limit: float = LIMIT) -> Proof | CounterModel:
         limit: seconds that z3 may work on one check.
 
     Raises:
-        VacuousError: if the assumptions contradict each other; names a smallest set that does.
+        ContradictionError: if the assumptions contradict each other; names a smallest set that does.
         UndecidedError: if z3 answers "unknown", or knows only irrational values.
         UnconfirmedError: if exact arithmetic contradicts z3's values. That is a defect, of z3 or of the question.
     """
@@ -132,7 +132,7 @@ def settle(question: Question, *, limit: float = LIMIT) -> Proof | CounterModel:
     status, model = _small_model(question, given, limit)
     if status == "unsat":
         clash = _needed(assumptions, roots)
-        raise VacuousError(
+        raise ContradictionError(
             f"{question.name}: no values meet all of: {'; '.join(clash)}. Anything would follow from them"
         )
     if status == "unknown":

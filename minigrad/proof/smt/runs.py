@@ -1,9 +1,8 @@
 """Whole runs of T steps from a state of zeros, with a gradient that is any function of the weight and of the step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 from minigrad.extras import need
@@ -52,51 +51,53 @@ def same_run(
     names = [name for name in hyper_names(rule) if name not in ("lr", "t")]
     if unknown := sorted(set(hyper) - set(names)):
         raise TypeError(f"{rule.__name__} has no hyperparameter {unknown[0]!r}; it has {', '.join(names) or 'none'}")
-    given: dict[str, Fraction] = {name: Fraction(as_number(name, value)) for name, value in hyper.items()}
+    fixed = {name: Fraction(as_number(name, value)) for name, value in hyper.items()}
+    given: dict[str, list[Fraction]] = {}
     for name, value in (("lr", lr), ("decay", decay), ("l2", l2)):
         if value is not None:
             checked = scheduled(name, value)
-            given |= {f"{name}_{t + 1}": Fraction(at_step(name, checked, t)) for t in range(steps)}
-    if zero := [name for name, value in given.items() if name.startswith("lr_") and value == 0]:
+            given[name] = [Fraction(at_step(name, checked, t)) for t in range(steps)]
+    if 0 in given.get("lr", ()):
         raise ValueError(
-            f"lr must be > 0, got 0 at step {int(zero[0][3:]) - 1}: decay / lr is the coefficient of door 2"
+            f"lr must be > 0, got 0 at step {given['lr'].index(Fraction(0))}: decay / lr is the coefficient of door 2"
         )
 
-    # Where neither is given, λ_t is a symbol and η_t = α_t λ_t: no division is left for z3.
-    varying = ["lr", "decay" if lr is not None or l2 is not None else "l2"]
-    free = {f"{n}_{t}": n if constant else f"{n}_{t}" for t in range(1, steps + 1) for n in varying}
-    free = {name: symbol for name, symbol in free.items() if name not in given}
-    symbols = reals(" ".join(["w", *dict.fromkeys(free.values()), *(name for name in names if name not in given)]))
+    def written(name: str) -> list[str]:
+        return [name if constant and name not in given else f"{name}_{t + 1}" for t in range(steps)]
 
-    def number(v: Any, name: str) -> Any:
-        if name in given or name in names or name in free:
-            return given[name] if name in given else getattr(v, free.get(name, name))
-        kind, _, t = name.partition("_")
-        if kind == "l2":
-            return number(v, f"decay_{t}") / number(v, f"lr_{t}")
-        return number(v, f"lr_{t}") * number(v, f"l2_{t}")
+    # Where neither is given, λ_t is a symbol and η_t = α_t λ_t: no division is left for z3.
+    free = ["lr", *([] if decay is not None else ["l2"] if lr is None and l2 is None else ["decay"])]
+    free = [name for name in free if name not in given]
+    own = [name for name in names if name not in fixed]
+    symbols = reals(" ".join(["w", *(name for at in zip(*map(written, free), strict=True) for name in at), *own]))
+
+    def series(v: Any) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {name: [getattr(v, at) for at in written(name)] for name in free} | given
+        if "decay" not in found:
+            found["decay"] = [a * x for a, x in zip(found["lr"], found["l2"], strict=True)]
+        if "l2" not in found:
+            found["l2"] = [x / a for a, x in zip(found["lr"], found["decay"], strict=True)]
+        return found
+
+    def decays(v: Any) -> dict[str, Any]:
+        return dict(zip(written("decay"), series(v)["decay"], strict=True))
+
+    def both(v: Any) -> list[list[Any]]:
+        numbers, others = series(v), fixed | {name: getattr(v, name) for name in own}
+        return [
+            weights(door, rule, v.w, v.gradient, others, {name: numbers[name] for name in ("lr", coefficient)})
+            for door, coefficient in ((coupled(rule, L2.gradient), "l2"), (decoupled(rule), "decay"))
+        ]
 
     def show(v: Any) -> dict[str, Any]:
         x, y = both(v)
         gradients = [[v.gradient(w, t) for t, w in enumerate([v.w, *run[:-1]], start=1)] for run in (x, y)]
         return {"weights behind door 2": x, "behind door 3": y, "gradients": gradients}
 
-    def decays(v: Any) -> dict[str, Any]:
-        every = {f"decay_{t}": number(v, f"decay_{t}") for t in range(1, steps + 1)}
-        return {"decay": every["decay_1"]} if constant else every
-
-    def both(v: Any) -> tuple[list[Any], list[Any]]:
-        return (
-            weights(coupled(rule, L2.gradient), rule, v, steps, ("lr", "l2"), number),
-            weights(decoupled(rule), rule, v, steps, ("lr", "decay"), number),
-        )
-
     def fraction(name: str, v: Any) -> Any:
         return [decays(v)[name] >= 0, decays(v)[name] < 1]
 
-    assumptions = domain(symbols)
-    for name in decays(SimpleNamespace(**symbols)):
-        assumptions[f"0 ≤ {letter(name)} < 1"] = partial(fraction, name)
+    assumptions = domain(symbols) | {f"0 ≤ {letter(name)} < 1": partial(fraction, name) for name in written("decay")}
     symbols["gradient"] = z3.Function("gradient", z3.RealSort(), z3.IntSort(), z3.RealSort())
     return settle(
         Question(
@@ -106,19 +107,26 @@ def same_run(
             lambda v: both(v)[0][-1] == both(v)[1][-1],
             show=show,
             terms=decays,
-            prefer=PREFER | {name: PREFER[name.partition("_")[0]] for name in free},
+            prefer=PREFER | {at: PREFER[name] for name in free for at in written(name)},
         )
     )
 
 
 def weights(
-    door: Door, rule: Rule, v: Any, steps: int, scheduled_names: tuple[str, ...], number: Callable[[Any, str], Any]
+    door: Door,
+    rule: Rule,
+    w: Any,
+    gradient: Callable[[Any, int], Any],
+    own: Mapping[str, Any],
+    series: Mapping[str, Sequence[Any]],
 ) -> list[Any]:
-    """Return the weights after each step; `number(v, name)` gives hyperparameters, ``lr_1`` that of step 1."""
-    w, state, found = v.w, [0 * v.w for _ in state_names(rule)], []
-    for t in range(1, steps + 1):
-        own = {n: t if n == "t" else number(v, n) for n in hyper_names(rule) if n != "lr"}
-        varying = {n: number(v, f"{n}_{t}") for n in scheduled_names}
-        w, *state = door(w, v.gradient(w, t), *state, **own, **varying)
+    """Return the weights after each step from `w`, with a gradient of the weight and the 1-based step.
+
+    `own` are the rule's constants; `series` are α and the door's coefficient, a number for each step.
+    """
+    state, found = [0 * w for _ in state_names(rule)], []
+    for t, varying in enumerate(zip(*series.values(), strict=True), start=1):
+        number = {"t": t} if "t" in hyper_names(rule) else {}
+        w, *state = door(w, gradient(w, t), *state, **own, **number, **dict(zip(series, varying, strict=True)))
         found.append(w)
     return found

@@ -16,7 +16,7 @@ from minigrad.proof.symbolic.letters import Expr, text
 
 sympy: Any = need("sympy", "proof")
 
-__all__ = ["Verdict", "decide", "likely", "neat"]
+__all__ = ["Verdict", "decide", "expands_to_zero", "likely", "neat"]
 
 # Numbers to try, the likeliest first. 1 − 24/25 is a square, and so are the second moments of a first step, hence
 # roots come out rational; the rest are chosen to be checked by hand.
@@ -72,13 +72,18 @@ def decide(x: Expr) -> Verdict:
     Raises UndecidedError if it neither expands to zero nor differs from zero at any of the rational points tried.
     """
     x = neat(sympy.sympify(x))
-    if x == 0 or sympy.expand(sympy.fraction(sympy.together(x))[0]) == 0:
+    if expands_to_zero(x):
         return Verdict(sympy.S.Zero, True, {}, sympy.S.Zero)
     for at in _points(x):
         value = x.subs(at, simultaneous=True)
         if value.is_Rational and value != 0:
             return Verdict(x, False, at, value)
     raise UndecidedError(f"neither proved to be zero nor seen to differ from it: {text(x)}")
+
+
+def expands_to_zero(x: Expr) -> bool:
+    """Return whether the numerator of `x` expands to 0: a proof that `x` is 0. False is no proof of anything."""
+    return bool(x == 0 or sympy.expand(sympy.fraction(sympy.together(x))[0]) == 0)
 
 
 def neat(x: Expr) -> Expr:

@@ -18,6 +18,7 @@ from minigrad.proof.symbolic.letters import (
     RATES,
     Expr,
     as_exact,
+    fraction,
     letter,
     letters_of,
     name_of,
@@ -86,7 +87,7 @@ def _rerun(rule: Rule, l2: Expr, index: int, verdict: Verdict) -> None:
 
     def number(x: Expr) -> Any:
         found = sympy.sympify(x).subs(values)
-        return int(found) if x == letter("t") else _fraction(found)
+        return int(found) if x == letter("t") else fraction(found)
 
     numbers = {n: number(x) for n, x in hyper.items()}
     try:
@@ -95,12 +96,8 @@ def _rerun(rule: Rule, l2: Expr, index: int, verdict: Verdict) -> None:
         )[index]
     except ValueError as error:
         raise UndecidedError(f"{name_of(rule)} cannot be run on Fractions where {verdict}: {error}") from error
-    if again != _fraction(verdict.value):
+    if again != fraction(verdict.value):
         raise ArithmeticError(f"{name_of(rule)}: on symbols {verdict}, but on Fractions {again}")
-
-
-def _fraction(x: Expr) -> Fraction:
-    return Fraction(int(x.p), int(x.q))
 
 
 @dataclass(frozen=True)
@@ -244,11 +241,11 @@ def _unequal(rule: Rule, needed: list[Expr], unless: list[Expr]) -> tuple[dict[E
 def _rerun_at_rest(rule: Rule, example: dict[Expr, Expr], numbers: dict[Expr, Expr]) -> None:
     """Run weights at rest on Fractions; ArithmeticError unless each is served by its own λ and not by the other's."""
     _, _, state, hyper = letters_of(rule)
-    at = {n: 1 if n == "t" else _fraction(numbers.get(x, likely(x))) for n, x in hyper.items()}
-    decay = _fraction(numbers.get(letter("decay"), likely(letter("decay"))))
+    at = {n: 1 if n == "t" else fraction(numbers.get(x, likely(x))) for n, x in hyper.items()}
+    decay = fraction(numbers.get(letter("decay"), likely(letter("decay"))))
     zeros = [Fraction(0)] * len(state)
     for w in example:
         for served, l2 in example.items():
-            r = residues(rule, _fraction(w), Fraction(0), *zeros, l2=_fraction(l2), decay=decay, **at)[0]
+            r = residues(rule, fraction(w), Fraction(0), *zeros, l2=fraction(l2), decay=decay, **at)[0]
             if (r == 0) != (served == w):
                 raise ArithmeticError(f"{name_of(rule)}: at w = {w}, λ = {l2} leaves {r} on Fractions")

@@ -21,6 +21,7 @@ __all__ = [
     "PER_WEIGHT",
     "RATES",
     "as_exact",
+    "fraction",
     "latex",
     "letter",
     "letters_of",
@@ -84,6 +85,13 @@ def as_exact(name: str, value: Any) -> Expr:
     if found.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo):
         raise ValueError(f"{name} must be finite, got {value!r}")
     return found
+
+
+def fraction(x: Expr) -> Fraction:
+    """Return a rational number of SymPy's as Python's. Raises TypeError for anything else."""
+    if not x.is_Rational:
+        raise TypeError(f"no rational number: {x}")
+    return Fraction(int(x.p), int(x.q))
 
 
 def rule_called(rule: Rule | str) -> Rule:

@@ -6,6 +6,7 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.proof.claims import Claim, Evidence, UndecidedError
+from minigrad.proof.criterion import expected
 from minigrad.proof.symbolic.decide import Verdict, decide, neat
 from minigrad.proof.symbolic.identity import difference, solve_l2
 from minigrad.proof.symbolic.letters import latex, letter, text
@@ -21,9 +22,6 @@ AppliedUndef: Any = need("sympy.core.function", "proof").AppliedUndef
 
 __all__ = ["claims"]
 
-# Of these the literature and the criterion's table say yes; of every other rule, known or to come, no is expected.
-_SAME_STEP = ("sgd", "heavy_ball", "heavy_ball_inside")
-_SAME_STATE = ("sgd", "preconditioned")
 _MOMENTUM = ("heavy_ball", "heavy_ball_inside", "nesterov")
 _NOT_PROXIMAL = ("heavy_ball_inside",)  # its buffer holds the learning rate
 
@@ -44,13 +42,13 @@ def _of_rule(rule: str) -> list[Claim]:
         Claim(
             f"{rule}.step",
             f"{rule}: with λ = η/α, doors 2 and 3 give the same weights for all w, g and state",
-            rule in _SAME_STEP,
+            expected(rule)[0],
             partial(_same_step, rule),
         ),
         Claim(
             f"{rule}.state",
             f"{rule}: with λ = η/α, doors 2 and 3 leave the same state for all w, g and state",
-            rule in _SAME_STATE,
+            expected(rule)[1],
             partial(_same_state, rule),
         ),
         Claim(
