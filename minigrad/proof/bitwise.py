@@ -25,15 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.proof.rounding import DTYPES
+from minigrad.proof.rounding import DOOR2, DOOR3, checked
 from minigrad.regularization.checks import nonnegative
-from minigrad.regularization.doors import coupled, decoupled
-from minigrad.regularization.penalties import L2
-from minigrad.rules.sgd import sgd
 
 __all__ = ["InexactError", "Operand", "agreeing_steps", "exact_steps", "nearest", "share_equal"]
-
-_coupled, _decoupled = coupled(sgd, L2.gradient), decoupled(sgd)
 
 
 class InexactError(ArithmeticError):
@@ -42,7 +37,7 @@ class InexactError(ArithmeticError):
 
 def nearest(x: Fraction, dtype: Any) -> Fraction:
     """Return `x` rounded to `dtype`, ties to even; InexactError if it overflows."""
-    info = np.finfo(_checked(dtype))
+    info = np.finfo(checked(dtype))
     if not x:
         return x
     exponent = _floor_log2(abs(x))
@@ -134,13 +129,13 @@ def share_equal(dtype: Any, *, draws: int, seed: int = 0) -> float:
     for _ in range(rounds):
         w, g = rng.standard_normal((2, 1000)).astype(dtype)
         lr, decay = float(10 ** rng.uniform(-3, 0)), float(10 ** rng.uniform(-4, np.log10(0.5)))
-        (x,), (y,) = _coupled(w, g, lr=lr, l2=decay / lr), _decoupled(w, g, lr=lr, decay=decay)
+        (x,), (y,) = DOOR2(w, g, lr=lr, l2=decay / lr), DOOR3(w, g, lr=lr, decay=decay)
         equal += int(np.count_nonzero(x == y))
     return equal / (1000 * rounds)
 
 
 def _count(w: Any, gradients: Iterable[Any], lr: float, decay: float, dtype: Any, last_may_round: bool) -> int:
-    dtype = _checked(dtype)
+    dtype = checked(dtype)
     if nonnegative("lr", lr) == 0:
         raise ValueError("lr must be > 0: decay / lr is the coefficient of door 2")
     if nonnegative("decay", decay) >= 1:
@@ -158,7 +153,7 @@ def _follow(w: float, gradients: list[Any], i: Any, lr: float, decay: float, dty
     for t, given in enumerate(gradients):
         g = Operand(Fraction(float(given[i])), dtype)
         try:
-            (x,), (y,) = _coupled(weight, g, lr=alpha, l2=eta / alpha), _decoupled(weight, g, lr=alpha, decay=eta)
+            (x,), (y,) = DOOR2(weight, g, lr=alpha, l2=eta / alpha), DOOR3(weight, g, lr=alpha, decay=eta)
             if x != y:
                 return t  # other doors than these: nothing is claimed of them
             weight = Operand(nearest(x.value, dtype) if last_may_round else x.used(), dtype)
@@ -170,10 +165,3 @@ def _follow(w: float, gradients: list[Any], i: Any, lr: float, decay: float, dty
 def _floor_log2(x: Fraction) -> int:
     guess = x.numerator.bit_length() - x.denominator.bit_length()
     return guess if Fraction(2) ** guess <= x else guess - 1
-
-
-def _checked(dtype: Any) -> np.dtype[Any]:
-    found: np.dtype[Any] = np.dtype(dtype)
-    if found.name not in DTYPES:
-        raise TypeError(f"bits are counted for {', '.join(DTYPES)}, got {found.name}")
-    return found

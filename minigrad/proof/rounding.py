@@ -80,9 +80,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.regularization.checks import nonnegative
+from minigrad.regularization.doors import coupled, decoupled
+from minigrad.regularization.penalties import L2
+from minigrad.rules.sgd import sgd
 
 __all__ = [
     "asymptotic_bound",
+    "checked",
     "contraction",
     "coupled_error",
     "decoupled_error",
@@ -92,6 +96,7 @@ __all__ = [
 ]
 
 DTYPES = ("float64", "float32", "float16")
+DOOR2, DOOR3 = coupled(sgd, L2.gradient), decoupled(sgd)  # the doors of which all of this speaks
 
 # The bounds themselves are evaluated in float64, in fewer than 2⁵ operations on positive numbers, each off by 2⁻⁵³.
 _OUTWARD = 1 + 2.0**-47
@@ -101,7 +106,7 @@ Bound = np.ndarray[Any, np.dtype[np.float64]]
 
 def unit_roundoff(dtype: Any) -> float:
     """Return u, half the distance from 1 to the next number of `dtype`: the relative error of one rounding."""
-    return float(np.finfo(_checked(dtype)).eps) / 2
+    return float(np.finfo(checked(dtype)).eps) / 2
 
 
 def one_step_bound(w: Any, g: Any, lr: float, decay: float, dtype: Any = None, *, l2: float | None = None) -> Bound:
@@ -154,7 +159,7 @@ def contraction(lr: float, decay: float, *, curvature: Any = 0.0, dtype: Any = n
     h = `curvature` is 0 if both runs are given the same gradients, and the second derivative, a number or one per
     weight, if the gradient is h·(w − c). α is rounded to `dtype`, as the step's is.
     """
-    dtype = _checked(dtype)
+    dtype = checked(dtype)
     alpha, eta = Fraction(_rounded(lr, dtype)), Fraction(nonnegative("decay", decay))
     rho = np.vectorize(lambda h: _up(abs(1 - eta - alpha * Fraction(float(h)))), otypes=[float])(curvature)
     return rho if rho.ndim else float(rho)
@@ -180,15 +185,19 @@ def many_step_bound(bounds: Iterable[Any], rho: Any, start: Any = 0.0) -> Bound:
 
 
 def asymptotic_bound(bounds: Iterable[Any], rho: Any) -> Bound:
-    """Return max B/(1 − ρ), which `many_step_bound` from 0 never exceeds, whatever T. ValueError unless ρ < 1.
+    """Return max B/(1 − ρ), which `many_step_bound` from 0 never exceeds, whatever T; for ρ take the largest.
 
-    For the ρ of every step take the largest.
+    `many_step_bound` rounds outwards in every step, which acts as a larger ρ and B; they are enlarged by twice as much
+    here. With ρ near 1 this shows: at 1 − ρ = 2⁻⁴⁰ it is a sixty-third more than the quotient.
+
+    Raises:
+        ValueError: unless ρ < 1 after that, which any ρ < 1 − 2⁻⁴⁶ is.
     """
-    if not np.all(np.asarray(rho) < 1):
-        raise ValueError(f"the gap of two runs stays bounded only if rho < 1, got {rho!r}")
+    enlarged = np.asarray(rho, dtype=np.float64) * _OUTWARD**2
+    if not np.all(enlarged < 1):
+        raise ValueError(f"the gap of two runs stays bounded only if rho < 1, got {rho!r} (rounded outwards by 2⁻⁴⁶)")
     worst = np.max(np.stack(list(bounds)), axis=0)
-    rho = np.asarray(rho, dtype=np.float64) * _OUTWARD
-    return np.asarray(_OUTWARD * worst / (1 - rho), dtype=np.float64)
+    return np.asarray(_OUTWARD**2 * worst / (1 - enlarged), dtype=np.float64)
 
 
 class _Step:
@@ -197,7 +206,7 @@ class _Step:
     def __init__(self, w: Any, g: Any, lr: float, decay: float, dtype: Any, l2: float | None):
         w = np.asarray(w)
         g = np.asarray(g)
-        self.dtype = _checked(w.dtype if dtype is None else dtype)
+        self.dtype = checked(w.dtype if dtype is None else dtype)
         info = np.finfo(self.dtype)
         self.u, self.tiny, self.smallest = float(info.eps) / 2, float(info.tiny), float(info.smallest_subnormal)
         self.decay = float(nonnegative("decay", decay))
@@ -238,10 +247,11 @@ class _Step:
         return lost
 
 
-def _checked(dtype: Any) -> np.dtype[Any]:
+def checked(dtype: Any) -> np.dtype[Any]:
+    """Return `dtype`, if it is one of `DTYPES`; TypeError otherwise."""
     found: np.dtype[Any] = np.dtype(dtype)
     if found.name not in DTYPES:
-        raise TypeError(f"rounding bounds are derived for {', '.join(DTYPES)}, got {found.name}")
+        raise TypeError(f"dtype must be one of {', '.join(DTYPES)}, got {found.name}")
     return found
 
 

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 
 from minigrad.proof import adversarial, coupled_error, decoupled_error, one_step_bound
-from minigrad.proof.adversarial import AIMS, PAIRS, WHOLE, Step, errors, ratio, reached, search, share, stored, terms
+from minigrad.proof.adversarial import (
+    AIMS,
+    ATTAINED,
+    PAIRS,
+    WHOLE,
+    Step,
+    errors,
+    ratio,
+    reached,
+    search,
+    share,
+    stored,
+    terms,
+)
 from minigrad.proof.rounding import DTYPES, unit_roundoff
 
 BETWEEN = PAIRS[0]
-ATTAINED = {"float64": 0.9, "float32": 0.85, "float16": 0.85}
 KEPT = [(dtype, pair, aim) for dtype in DTYPES for pair in PAIRS for aim in AIMS[pair]]
 BOUNDS = {BETWEEN: one_step_bound, "door 2": coupled_error, "door 3": decoupled_error}
 
@@ -29,7 +41,7 @@ def test_a_stored_step_attains_the_one_step_bound_and_does_not_beat_it(dtype):
     (y,) = decoupled(sgd)(w, g, lr=s.lr, decay=s.decay)
     assert x.dtype == y.dtype == dtype
     error, bound = abs(Fraction(float(x[0])) - Fraction(float(y[0]))), one_step_bound(w, g, s.lr, s.decay)[0]
-    assert ATTAINED[dtype] * bound <= error <= Fraction(bound)
+    assert ATTAINED.get(dtype, 0) * bound <= error <= Fraction(bound)
 
 
 @pytest.mark.parametrize(("dtype", "pair", "aim"), KEPT)
@@ -114,10 +126,10 @@ def test_the_search_would_notice_a_bound_that_is_beaten(door, monkeypatch):
         search("float32", draws=400_000, seed=0)
 
 
-@pytest.mark.parametrize("wrong", ["_coupled", "_decoupled"])
+@pytest.mark.parametrize("wrong", ["DOOR2", "DOOR3"])
 def test_the_search_would_notice_a_door_that_is_wrong(wrong, monkeypatch):
     """λ, or η, off by a part in a thousand."""
-    true, name = getattr(adversarial, wrong), "l2" if wrong == "_coupled" else "decay"
+    true, name = getattr(adversarial, wrong), "l2" if wrong == "DOOR2" else "decay"
     monkeypatch.setattr(adversarial, wrong, lambda w, g, **h: true(w, g, **{**h, name: h[name] * 1.001}))
     with pytest.raises(ArithmeticError, match="is beaten"):
         search("float64", draws=20_000, seed=0)
@@ -142,4 +154,4 @@ def test_a_long_search_beats_no_bound(dtype):
     """From nothing, with a seed of its own each night."""
     found = search(dtype, draws=50_000_000, seed=int(np.random.SeedSequence().entropy % 2**32))
     assert all(f.reached <= 1 for f in found.values())
-    assert found[BETWEEN, WHOLE].reached >= ATTAINED[dtype]
+    assert found[BETWEEN, WHOLE].reached >= ATTAINED.get(dtype, 0.75)

@@ -2,6 +2,7 @@
 
 import operator
 from fractions import Fraction
+from functools import partial
 
 import flint
 import numpy as np
@@ -13,7 +14,7 @@ import minigrad as mg
 from minigrad import rules
 from minigrad.proof import balls
 from minigrad.proof.balls import Ball, gap, precision, rounding, train
-from minigrad.proof.balls.claims import RADIUS
+from minigrad.proof.balls.claims import RADIUS, _told_apart
 from minigrad.proof.claims import UndecidedError
 from tests.strategies import rationals
 
@@ -185,6 +186,22 @@ def test_every_weight_is_a_ball_throughout():
 def test_bad_input_is_named(how, said):
     with pytest.raises(ValueError, match=said):
         train(**{"kind": Ball, "optimizer": "adam", "door": "l2", "steps": 1} | how)
+
+
+def test_wide_balls_do_not_pass_for_equal_ones(monkeypatch):
+    monkeypatch.setitem(_told_apart.__globals__, "train", partial(train, bits=60))
+    with pytest.raises(UndecidedError, match="take more bits"):
+        _told_apart("sgd", "logistic", 3)
+
+
+def test_what_is_apart_on_the_way_only_is_told_at_that_step(monkeypatch):
+    def touching(*how, **more):
+        return [[Ball(0)], [Ball(1 if "l2" in how else 3)], [Ball(0)]]
+
+    monkeypatch.setitem(_told_apart.__globals__, "train", touching)
+    found = _told_apart("sgd", "logistic", 2)
+    assert not found.holds
+    assert found.shown == "after step 1 some weights are apart, by up to 2"
 
 
 @pytest.mark.parametrize("claim", balls.claims(), ids=lambda c: c.name)

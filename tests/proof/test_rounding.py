@@ -185,6 +185,21 @@ def test_a_run_that_does_not_contract_has_no_limit():
         asymptotic_bound([1.0], 1)
 
 
+@pytest.mark.parametrize("decay", [1e-15, 1e-14])
+def test_a_contraction_within_rounding_of_one_is_refused_not_answered_below_zero(decay):
+    with pytest.raises(ValueError, match=r"bounded only if rho < 1, got 0\.99999"):
+        asymptotic_bound([1e-17], contraction(0.1, decay))
+    assert asymptotic_bound([1e-17], contraction(0.1, 1e-12)) >= 1e-17 / 1e-12
+
+
+@given(log_uniform(1e-13, 1), log_uniform(1e-20, 1e20))
+def test_from_the_limit_on_no_step_leads_above_it(left, bound):
+    """The recursion's own roundings included: what it never leaves it never exceeds from 0."""
+    rho = 1 - left
+    limit = asymptotic_bound([bound], rho)
+    assert many_step_bound([bound], rho, start=limit)[-1] <= limit
+
+
 def test_one_contraction_per_step_or_one_for_all():
     with pytest.raises(ValueError, match="got 2 for 3 steps"):
         many_step_bound([1.0] * 3, [0.5, 0.5])
@@ -236,7 +251,7 @@ def test_two_runs_on_a_quadratic_stay_within_the_limit(dtype, data):
         ({"w": np.array([np.inf])}, ValueError, "weights and gradients must be finite"),
         ({"g": np.array([1e308]), "lr": 100.0}, ValueError, "may overflow float64"),
         ({"w": np.array([6e4], np.float16)}, ValueError, "may overflow float16"),
-        ({"dtype": np.longdouble}, TypeError, "derived for float64, float32, float16, got (longdouble|float128)"),
+        ({"dtype": np.longdouble}, TypeError, "must be one of float64, float32, float16, got (longdouble|float128)"),
         ({"w": np.array([1])}, TypeError, "got int64"),
     ],
 )

@@ -1,8 +1,8 @@
 """Where a run may rest: weights and state that no step moves while the data gradient is held, found by solving.
 
 (w, g) is a stationary point of a side if there is a state such that a step with data gradient g leaves the weights and
-the state as they are, in every step of the schedule and with corrections for bias at their end (t → ∞). Two solutions
-make it up:
+the state as they are, with corrections for bias at their end (t → ∞). Under a schedule its multiplier s is held too, so
+that what rests is a function of s: sets are equal if they are so for every s. Two solutions make it up:
 
 - of the rule: at which state does a constant gradient u keep the state, and what does the rule then subtract? Solved
   for u > 0, u < 0 and u = 0 apart, so that no root and no sign is left open;
@@ -82,18 +82,14 @@ def cases(q: Question, branches: bool) -> list[Case]:
     return found
 
 
-def resting(
-    q: Question, side: Side, numbers: Mapping[str, Expr], *, each: bool, branches: bool
-) -> list[list[list[Rest]]]:
+def resting(q: Question, side: Side, numbers: Mapping[str, Expr], *, branches: bool) -> list[list[list[Rest]]]:
     """Return, for each of the `cases`, for each parameter, the weights that rest at that data gradient.
 
-    `each`: in every step of the schedule; otherwise in a step whose multiplier is s. Raises UndecidedError if a sign
-    or an equation could not be decided, or if `branches` are needed and not wanted.
+    Raises UndecidedError if a sign or an equation could not be decided, or if `branches` are needed and not wanted.
     """
-    varying = q.symbol("s") if each and q.situation.schedule else None
     own = tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t")
-    rules = {sign: _of_rule(q.rule, sign, own, varying) for sign in (1, -1, 0)}
-    return [_of_case(q, side, case, numbers, rules, varying, branches) for case in cases(q, branches)]
+    rules = {sign: _of_rule(q.rule, sign, own) for sign in (1, -1, 0)}
+    return [_of_case(q, side, case, numbers, rules, branches) for case in cases(q, branches)]
 
 
 def _of_case(
@@ -102,14 +98,13 @@ def _of_case(
     case: Case,
     numbers: Mapping[str, Expr],
     rules: Mapping[int, Any],
-    varying: Expr | None,
     branches: bool,
 ) -> list[list[Rest]]:
     found: list[list[Rest]] = []
     for i in range(len(q.weights)):
         meets: list[Rest] | None = None
         for occurs in q.situation.kinds:
-            condition = _of_door(q, side, i, case, numbers, rules, varying, branches, occurs)
+            condition = _of_door(q, side, i, case, numbers, rules, branches, occurs)
             if condition is not None:
                 meets = condition if meets is None else _both(meets, condition)
         found.append([Rest(ANY, ())] if meets is None else meets)
@@ -120,9 +115,7 @@ def _of_case(
 
 
 @cache
-def _of_rule(
-    rule: Rule, sign: int, numbers: tuple[tuple[str, Expr], ...], varying: Expr | None
-) -> tuple[Expr, tuple[Expr, ...]] | None:
+def _of_rule(rule: Rule, sign: int, numbers: tuple[tuple[str, Expr], ...]) -> tuple[Expr, tuple[Expr, ...]] | None:
     """Return what the rule subtracts when a constant gradient of that sign keeps the state, and the state; or None."""
     own = dict(numbers) | ({"t": Forever()} if "t" in hyper_names(rule) else {})
     u = sign * _MAGNITUDE
@@ -130,18 +123,14 @@ def _of_rule(
     solved: dict[Expr, Expr] = {}
     for i, x in enumerate(state):
         _, *new = rule(u, *(y.subs(solved) for y in state), **own)
-        for equation in _coefficients(neat(new[i]) - x.subs(solved), varying):
-            remaining = neat(equation.subs(solved))
-            if remaining == 0:
-                continue
-            if x not in remaining.free_symbols:
-                if sign_of(remaining) != 0:
-                    return None
-                continue
+        remaining = neat(_numerator(neat(new[i]) - x.subs(solved)))
+        if x in remaining.free_symbols:
             value = _solve_state(remaining, x)
             if value is None:
                 return None
             solved[x] = value
+        elif sign_of(remaining) != 0:
+            return None
     state = [neat(x.subs(solved)) for x in state]
     delta, *_ = rule(u, *state, **own)
     return neat(delta), tuple(state)
@@ -175,7 +164,6 @@ def _of_door(
     case: Case,
     numbers: Mapping[str, Expr],
     rules: Mapping[int, Any],
-    varying: Expr | None,
     branches: bool,
     occurs: bool,
 ) -> list[Rest] | None:
@@ -203,8 +191,8 @@ def _of_door(
             delta, state = (x.subs(_MAGNITUDE, sign * value) for x in (sympy.Tuple(rule[0]), sympy.Tuple(*rule[1])))
             if w not in value.free_symbols and sign_of(value) != sign:
                 continue
-            equations = _coefficients(new.subs(subtracted, delta[0]) - w, varying)
-            equations += _coefficients(value, varying) if sign == 0 and w in value.free_symbols else []
+            equations = [_numerator(new.subs(subtracted, delta[0]) - w)]
+            equations += [_numerator(value)] if sign == 0 and w in value.free_symbols else []
             for weight in _solve_weight(equations, w):
                 at = {} if weight is ANY else {w: weight}
                 if sign_of(value.subs(at)) == sign and all(sign_of(x.subs(at)) in allowed for x, allowed in limits):
@@ -304,12 +292,8 @@ def sign_of(x: Expr) -> int:
     raise UndecidedError(f"the sign of {text(x)} was not found")
 
 
-def _coefficients(x: Expr, varying: Expr | None) -> list[Expr]:
-    """Return what must be zero for `x` to be zero: its numerator, or the numerator's coefficients in `varying`."""
-    top = sympy.fraction(sympy.together(x))[0]
-    if varying is None or varying not in top.free_symbols:
-        return [top]
-    return list(sympy.Poly(sympy.expand(top), varying).coeffs())
+def _numerator(x: Expr) -> Expr:
+    return sympy.fraction(sympy.together(x))[0]
 
 
 def neat(x: Expr) -> Expr:

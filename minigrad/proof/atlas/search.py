@@ -7,7 +7,6 @@ gradient, is passed over.
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from itertools import chain
 from random import Random
 from typing import Any
 
@@ -122,29 +121,28 @@ def differing_step(q: Question, examples: int = 400) -> tuple[Values, Place, Pla
 def differing_run(q: Question, examples: int = 400) -> tuple[Values, list[Place], list[Place]] | None:
     """Return values from which runs from the zero state come to differ in the weights, and both runs, place by place.
 
-    The loss is linear or quadratic (or that of batch norm), the same in every step; gradients follow the weights. What
-    belongs to steps that are not taken, and curvatures that are 0, are left out of the values.
+    Runs of one step are tried first, then of two, then of three. The loss is linear or quadratic (or that of batch
+    norm), the same in every step; gradients follow the weights. Curvatures that are 0 are left out of the values.
     """
-    drawn: dict[str, list[Any]] = {"steps": [*range(1, len(_OF_STEP) + 1)], **hyper_choices(q), **weight_choices(q)}
+    drawn: dict[str, list[Any]] = hyper_choices(q) | weight_choices(q)
     drawn |= {name: choices(name) for name in q.slopes}
     curvatures = [name.replace("g", "h") for name in q.slopes] if q.situation.data == "any" else []
     drawn |= {name: choices("h") for name in curvatures}
-    if q.situation.restarts:
-        drawn["s₂"] = choices("s")
-    elif q.situation.schedule:
-        drawn |= {s: choices("s") for s, _ in _OF_STEP}
-    if q.situation.absent:
-        drawn |= {occurs: [True, False] for _, occurs in _OF_STEP}
 
     def differs(values: Values) -> bool:
         lefts, rights = run(q, values)
         return any(x.weights != y.weights for x, y in zip(lefts, rights, strict=True))
 
-    found = find(drawn, differs, examples)
-    if found is None:
-        return None
-    unused = {"steps", *chain(*_OF_STEP[found["steps"] :]), *(name for name in curvatures if found[name] == 0)}
-    return {name: x for name, x in found.items() if name not in unused}, *run(q, found)
+    for steps, (s, occurs) in enumerate(_OF_STEP, 1):
+        if q.situation.schedule and (not q.situation.restarts or s == "s₂"):
+            drawn[s] = choices("s")
+        if q.situation.absent:
+            drawn[occurs] = [True, False]
+        found = find({"steps": [steps], **drawn}, differs, examples)
+        if found is not None:
+            unused = {"steps", *(name for name in curvatures if found[name] == 0)}
+            return {name: x for name, x in found.items() if name not in unused}, *run(q, found)
+    return None
 
 
 def run(q: Question, values: Values) -> tuple[list[Place], list[Place]]:

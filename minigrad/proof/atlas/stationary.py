@@ -57,7 +57,7 @@ class Witness:
     """A point that rests on one side and on the other does not: run on numbers.
 
     Attributes:
-        values: the hyperparameters, by name.
+        values: the hyperparameters by name, and the multiplier ``s`` of a schedule.
         parameter: the name of the weight at which it is looked at; any other is 0.
         gradient: the data gradient that is held.
         start: weights and state by name.
@@ -76,13 +76,16 @@ class Witness:
     instead: list[Any]
 
 
-def sets(q: Question, hyper: Hyper | None = None, each: bool = True) -> Sets:
-    """Return the stationary points of both sides, on symbols; `hyper` replaces numbers of the left."""
+def sets(q: Question, hyper: Hyper | None = None) -> Sets:
+    """Return the stationary points of both sides, on symbols; `hyper` replaces numbers of the left.
+
+    Under a schedule they are those of a step whose multiplier s is held, as functions of s.
+    """
     numbers = q.numbers(q.base(), q.symbol("s"))
     left, right = numbers | (hyper or {}), numbers
     branches = bool(q.situation.clip) and (q.pair.left.in_loss or q.pair.right.in_loss)  # what is clipped contains w
-    lefts = resting(q, q.pair.left, left, each=each, branches=branches)
-    rights = resting(q, q.pair.right, right, each=each, branches=branches)
+    lefts = resting(q, q.pair.left, left, branches=branches)
+    rights = resting(q, q.pair.right, right, branches=branches)
     return Sets(tuple(zip(cases(q, branches), lefts, rights, strict=True)), branches)
 
 
@@ -113,7 +116,7 @@ def solutions(q: Question) -> Iterable[Hyper]:
         for names in combinations(q.pair.free, count):
             unknown = {name: sympy.Symbol(f"{name}*", positive=True) for name in names}
             equations = []
-            for _, left, right in sets(q, unknown, each=False).rows:
+            for _, left, right in sets(q, unknown).rows:
                 for a, b in zip(left, right, strict=True):
                     if len(a) != 1 or len(b) != 1 or ANY in (a[0].weight, b[0].weight):
                         continue  # two different sets if the numbers are ever so well chosen: `same` will tell
@@ -151,11 +154,16 @@ def _loss_at_right_angles() -> bool:
 def witness(q: Question, found: Sets, examples: int = 300) -> Witness | None:
     """Return the smallest point found that is in one set and not in the other, and what a step makes of it."""
     drawn: dict[str, list[Any]] = search.hyper_choices(q)
+    drawn |= {"s": search.choices("s")} if q.situation.schedule else {}
     drawn |= {"row": [*range(len(found.rows))], "parameter": [*range(len(q.weights))]}
     drawn |= {name: search.choices(name) for name in ("p", "d", "q", "any")}
 
     def point(values: dict[str, Any]) -> Witness | None:
-        at = {q.symbol(n): values[n] for n in q.hyper} | {P: values["p"], EXTRA: values["d"], SPARE: values["q"]}
+        at = {q.symbol(n): values[n] for n in (*q.hyper, "s") if n in values} | {
+            P: values["p"],
+            EXTRA: values["d"],
+            SPARE: values["q"],
+        }
         at |= {q.symbol(name): values["q"] for name in state_names(q.rule)}  # where any state rests
         case, left, right = found.rows[values["row"]]
         g, i = number(case.gradient, at), values["parameter"]
@@ -215,7 +223,7 @@ def _moved(
     state: list[Fraction],
     instead: list[Any],
 ) -> Witness | None:
-    """Run a step of both sides from the point, in every step of the schedule: one must stay, one must not.
+    """Run a step of both sides from the point, with the multiplier of the schedule held: one must stay, one must not.
 
     Every other parameter is 0, has gradient 0, and stays.
     """
@@ -227,16 +235,16 @@ def _moved(
         (Forever(),) * n,
     )
     data = slopes_of(q, g, i, zero)
-    base = {name: values[name] for name in q.hyper}
+    held = {name: values[name] for name in (*q.hyper, "s") if name in values}
+    numbers = q.numbers({name: values[name] for name in q.hyper}, values.get("s"))
     ends: dict[str, list[dict[str, Any]]] = {side.name: [], other.name: []}
-    for s in search.choices("s") if q.situation.schedule else [Fraction(1)]:
-        for occurs in q.situation.kinds:
-            for each in (side, other):
-                ends[each.name].append(q.named(q.step(each, place, data, q.numbers(base, s), occurs)))
+    for occurs in q.situation.kinds:
+        for each in (side, other):
+            ends[each.name].append(q.named(q.step(each, place, data, numbers, occurs)))
     start = q.named(place)
     if any(end != start for end in ends[side.name]):
         raise UndecidedError(f"{side.name} does not rest at {start} with gradient {g}: {ends[side.name]}")
     moved = [end for end in ends[other.name] if end != start]
     if not moved:
         raise UndecidedError(f"{other.name} rests at {start} with gradient {g}, though it was shown not to")
-    return Witness(base, q.weights[i], g, start, side, other, moved[0], instead)
+    return Witness(held, q.weights[i], g, start, side, other, moved[0], instead)

@@ -8,7 +8,8 @@ __all__ = ["KINDS", "RELATIONS", "Cell", "Verdict"]
 RELATIONS = {
     "step": "same step: the weights and the state after one step, from equal weights and any state",
     "trajectory": "same trajectory: the weights after any number of steps, from the zero state, given any loss",
-    "stationary": "same stationary points: where weights and state stay as they are while the data gradient is held",
+    "stationary": "same stationary points: where weights and state stay as they are while the data gradient is held, "
+    "and under a schedule its multiplier s as well",
 }
 
 KINDS = {

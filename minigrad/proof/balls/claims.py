@@ -5,12 +5,13 @@ from functools import partial
 
 from minigrad.proof.balls.ball import Ball
 from minigrad.proof.balls.trajectories import OPTIMIZERS, gap, rounding, train
-from minigrad.proof.claims import Claim, Evidence
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
 
 __all__ = ["claims"]
 
 STEPS, MORE = 50, 500
 RADIUS = Fraction(1, 2**44)
+WIDEST = Fraction(1, 2**200)  # the sum of two radii beyond which not to be told apart says nothing
 DOOR = {"decay": "weight decay", "l2": "L2"}
 
 
@@ -52,13 +53,16 @@ def _certified(optimizer: str, door: str, loss: str, steps: int) -> Evidence:
 
 def _told_apart(optimizer: str, loss: str, steps: int) -> Evidence:
     one, other = (train(Ball, optimizer, door, steps, loss=loss) for door in ("l2", "decay"))
-    overlap = all(gap(one[: t + 1], other[: t + 1]).most == 0 for t in range(len(one)))
-    end = gap(one, other)
+    gaps = [gap(one[: t + 1], other[: t + 1]) for t in range(len(one))]
+    end = gaps[-1]
     data = {"steps": steps, "least": float(end.least), "most": float(end.most), "radii": float(end.radii)}
-    if overlap:
+    if not any(g.most for g in gaps):
+        if (widest := max(g.radii for g in gaps)) > WIDEST:
+            raise UndecidedError(f"no weight is told apart, but by balls of radius {float(widest):.1e}: take more bits")
         return Evidence(True, f"no weight is told apart by balls of radius {float(end.radii):.1e}", data=data)
     if not end.apart:
-        return Evidence(False, f"at the end some weights are apart, by up to {float(end.most):.3g}", data=data)
+        t, most = max(((t, g.most) for t, g in enumerate(gaps)), key=lambda found: found[1])
+        return Evidence(False, f"after step {t} some weights are apart, by up to {float(most):.3g}", data=data)
     times = len(str(int(end.least / end.radii))) - 1
     shown = (
         f"at the end every weight is apart by {float(end.least):.3g} to {float(end.most):.3g}, more than 10^{times} "

@@ -3,7 +3,7 @@
 Two layers with relu between them and the squared error, trained by `minigrad.optim`. The runs are compared with
 ``==``. Numbers grow: where both layers are trained a step is a polynomial of degree 3 in the weights, so that their
 length triples with each step. Where the second layer is fixed, steps are linear between the kinks of relu, and lengths
-grow evenly: then many steps are possible.
+grow evenly: then many steps are possible. A wrong rule may make lengths grow in either: there is a limit to them.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,17 @@ import numpy as np
 
 from minigrad import nn, ops
 from minigrad.optim import SGD, Lion, Optimizer
-from minigrad.proof.exact.entries import array, check, convert
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.exact.entries import array, check, convert, fmpq
 from minigrad.regularization.checks import integer
 from minigrad.regularization.penalties import L2
 
 __all__ = ["OPTIMIZERS", "Run", "first_difference", "learning_rate", "momentum", "rate", "train"]
 
 DOORS = (1, 2, 3)
+
+# Bits of a numerator or denominator beyond which no further step is taken: some seconds away, for each kind.
+LONGEST: dict[Any, int] = {fmpq: 2**24, Fraction: 2**19}
 
 # The optimizers whose steps are rational, with their own numbers.
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -89,6 +93,7 @@ def train(
     Raises:
         LeakError: an entry of a loss, gradient, weight or state is no `kind`. (flint itself raises TypeError when a
             rational meets a float.)
+        UndecidedError: a loss, gradient, weight or state has more bits than `LONGEST` allows; names the step.
         ValueError: an unknown optimizer or door, a number of steps that is none.
     """
     if optimizer not in OPTIMIZERS:
@@ -118,9 +123,9 @@ def train(
         if penalty is not None:
             loss = loss + penalty(trained, step=t)
         loss.backward()
-        entries += check(kind, loss=loss.data, **_named("gradient", [p.grad for p in trained]))
+        entries += _read(kind, t, loss=loss.data, **_named("gradient", [p.grad for p in trained]))
         opt.step()
-        entries += check(kind, **_named("weight", [p.data for p in trained]), **_named("state", _state(opt)))
+        entries += _read(kind, t, **_named("weight", [p.data for p in trained]), **_named("state", _state(opt)))
         history.append(_flat(trained))
         awake = int(np.sum(hidden.data > 0))
         off, on = off + hidden.size - awake, on + awake
@@ -133,6 +138,18 @@ def first_difference(a: Run, b: Run) -> tuple[int, list[Any]] | None:
         if x != y:
             return step, [q - p for p, q in zip(x, y, strict=True)]
     return None
+
+
+def _read(kind: Any, t: int, **named: Any) -> int:
+    """Return how many entries there are, as `check`; UndecidedError if one of them is too long."""
+    count = check(kind, **named)
+    for name, values in named.items():
+        bits = max((n.bit_length() for x in np.ravel(values) for n in (x.numerator, x.denominator)), default=0)
+        if bits > LONGEST[kind]:
+            raise UndecidedError(
+                f"in step {t + 1} {name} has an entry of {bits} bits, more than {LONGEST[kind]}: the run was stopped"
+            )
+    return count
 
 
 def _optimizer(name: str, params: list[Any], kind: Any, door: int, wrong: Fraction) -> Optimizer:

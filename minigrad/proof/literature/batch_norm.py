@@ -4,8 +4,8 @@ f(w) = BN(Xw) with BN(z) = scale · (z − mean)/√(σ² + ε) + bias over the 
 
 - f(cw) = f(w) (for c < 0 the normalised entries change sign);
 - w · ∇L(w) = 0 for every loss L of f(w): gradients never change ‖w‖ to first order, only decay does;
-- ∇L(cw) = ∇L(w)/c: a smaller weight has a larger gradient. With the first line, a step with α at w turns the weight as
-  one with α/‖w‖² does at w/‖w‖. So all that L2 does here is to set this effective learning rate.
+- ∇L(cw) = ∇L(w)/c: a smaller weight has a larger gradient. With the first line, a step of gradient descent with α at w
+  turns the weight as one with α/‖w‖² does at w/‖w‖. So all that L2 does to it is to set this effective learning rate.
 
 **For ε > 0**, with s = ε/σ² (σ² the variance of Xw) and x̂ = (z − mean)/σ, exactly
 
@@ -29,7 +29,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import all_zero, array, listed, positive, real, sympy
+from minigrad.proof.literature.symbols import array, positive, positive_everywhere, real, sympy, vanish
 from minigrad.tensor import Tensor
 
 __all__ = ["bitwise_differences", "claims", "deviation", "deviation_bounds", "gradient", "output", "radial"]
@@ -168,7 +168,7 @@ def prove_deviation(norm: Norm = ops.batch_norm) -> Evidence:
     power = sympy.Rational(-1, 2)
     formula = gamma * d * (c * (c**2 * variance + eps) ** power - (variance + eps) ** power)
     found = (deviation(x, w, c, scale=gamma, eps=eps, norm=norm) - formula).ravel()
-    latex = r"\gamma \hat x \left[(1 + s/c^2)^{-1/2} - (1 + s)^{-1/2}\right],\quad s = \epsilon/\sigma^2"
+    latex = r"\gamma \hat x \left[(1 + s/c^2)^{-1/2} - (1 + s)^{-1/2}\right],\quad s = \varepsilon/\sigma^2"
     found = [sympy.expand(e) for e in found]  # also below the roots, where the two must read alike
     return _vanish("f(cw) − f(w) less the formula", [*found, *_in_units_of_sigma(eps, c)[:1]], latex)
 
@@ -186,7 +186,7 @@ def prove_bounded(norm: Norm = ops.batch_norm) -> Evidence:
     """Decide the mean value theorem's premises by SymPy, and the bounds on exact algebraic numbers."""
     s = sympy.Symbol("s", nonnegative=True)
     slope = sympy.diff((1 + s) ** sympy.Rational(-1, 2), s)
-    premises = all_zero([slope + (1 + s) ** sympy.Rational(-3, 2) / 2]) and bool(sympy.diff(slope, s).is_positive)
+    premises = vanish([slope + (1 + s) ** sympy.Rational(-3, 2) / 2])[0] and positive_everywhere(sympy.diff(slope, s))
     x, w = array([[1, 2], [-3, 1], [4, -2], [0, 5]]), array([[1, 3], [2, -1]])
     inside, ratios = True, []
     for c in (sympy.Rational(1, 8), sympy.Rational(1, 2), sympy.Rational(9, 10), sympy.Integer(3)):
@@ -202,7 +202,7 @@ def prove_bounded(norm: Norm = ops.batch_norm) -> Evidence:
         premises and inside,
         f"for {len(ratios)} entries, c from 1/8 to 3 and ε from 10⁻⁵ to 1: |f(cw) − f(w)| is {min(ratios):.4f} to "
         f"{max(ratios):.6f} of the upper bound",
-        r"|f(cw) - f(w)| \le \tfrac12 |\gamma \hat x|\, |1/c^2 - 1|\, \epsilon/\sigma^2",
+        r"|f(cw) - f(w)| \le \tfrac12 |\gamma \hat x|\, |1/c^2 - 1|\, \varepsilon/\sigma^2",
         {"premises": premises, "inside": inside, "smallest ratio": min(ratios), "largest ratio": max(ratios)},
     )
 
@@ -220,10 +220,10 @@ def find_eps(norm: Norm = ops.batch_norm) -> Evidence:
 
 
 def _vanish(what: str, expressions: Any, latex: str) -> Evidence:
-    found = list(np.asarray(expressions, dtype=object).ravel())
-    if all_zero(found):
+    zero, left = vanish(np.asarray(expressions, dtype=object).ravel())
+    if zero:
         return Evidence(True, f"{what} is identically 0, by symbols for three examples", latex)
-    return Evidence(False, f"{what} leaves {listed(found)}", latex)
+    return Evidence(False, f"{what} leaves {left}", latex)
 
 
 def prove_bitwise(norm: Norm = ops.batch_norm) -> Evidence:

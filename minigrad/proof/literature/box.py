@@ -1,14 +1,14 @@
 """Where full-batch AdamW ends: at the minimiser of the loss in the box ‖w‖_∞ ≤ α/η, not at a ridge's.
 
 Under a steady gradient AdamW's step is α per weight, and decay pulls by η|w|: at |w| = α/η they balance. The theorem:
-**if** full-batch AdamW converges, with ε = 0, β₁ ≤ β₂ < 1, η_t/α_t constant, α_t never rising and Σα_t = ∞, **then** it
-has converged to a Karush–Kuhn–Tucker point of
+**if** L is continuously differentiable and full-batch AdamW converges, with ε = 0, β₁ ≤ β₂ < 1, η_t/α_t constant, α_t
+never rising and Σα_t = ∞, **then** it has converged to a Karush–Kuhn–Tucker point of
 
     minimise L(w) subject to |w_i| ≤ α/η for all i.
 
 On a convex L that is the constrained minimiser. On a separable quadratic it is the unconstrained one, *clipped*; on
-another quadratic it is not, since a weight at the wall moves what is best for the others. L2, door 1, ends elsewhere:
-at the ridge (H + λI)⁻¹Hc, λ = η/α, which shrinks even weights far inside of the box.
+another quadratic it may not be, since a weight at the wall moves what is best for the others. L2, door 1, ends
+elsewhere: at the ridge (H + λI)⁻¹Hc, λ = η/α, which shrinks even weights far inside of the box.
 
 **What is shown here.** The two minimisers are exact (`constrained_minimiser` enumerates the cases of the KKT conditions
 over the rationals). That AdamW converges is *measured*, as the theorem assumes it and does not promise it: with
@@ -18,7 +18,7 @@ each candidate.
 Source: Xie and Li, "Implicit bias of AdamW: ℓ∞-norm constrained optimization", arXiv 2404.04454.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -52,13 +52,12 @@ class Quadratic:
 
 def clipped(loss: Quadratic, radius: Any) -> list[Fraction]:
     """Return the unconstrained minimiser c, each entry clipped to the box."""
-    return [Fraction(int(x.p), int(x.q)) for x in (sympy.Max(-radius, sympy.Min(radius, c)) for c in loss.c)]
+    return _fractions(sympy.Max(-radius, sympy.Min(radius, c)) for c in loss.c)
 
 
 def ridge(loss: Quadratic, l2: Any) -> list[Fraction]:
     """Return the minimiser of L + (λ/2)‖w‖²: (H + λI)⁻¹ H c."""
-    found = (loss.h + l2 * sympy.eye(len(loss.c))).LUsolve(loss.h * loss.c)
-    return [Fraction(int(x.p), int(x.q)) for x in found]
+    return _fractions((loss.h + l2 * sympy.eye(len(loss.c))).LUsolve(loss.h * loss.c))
 
 
 def constrained_minimiser(loss: Quadratic, radius: Any) -> list[Fraction]:
@@ -80,8 +79,12 @@ def constrained_minimiser(loss: Quadratic, radius: Any) -> list[Fraction]:
         at = sympy.solve([slope[i] for i in free], [symbols[i] for i in free], dict=True)[0] if free else {}
         w, slope = w.subs(at), slope.subs(at)
         if all(abs(w[i]) <= radius for i in free) and all(walls[i] * slope[i] <= 0 for i in range(n)):
-            return [Fraction(int(x.p), int(x.q)) for x in w]
+            return _fractions(w)
     raise AssertionError("a convex problem on a box has a minimiser")
+
+
+def _fractions(point: Iterable[Any]) -> list[Fraction]:
+    return [Fraction(int(x.p), int(x.q)) for x in point]
 
 
 STARTS = [[0.3, -0.2], [-0.9, 0.8], [2.5, 1.7], [-3.0, -2.2]]  # inside of the unit box and outside

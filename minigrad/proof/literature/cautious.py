@@ -22,8 +22,8 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import letter, positive, sympy, text
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
+from minigrad.proof.literature.symbols import letter, positive, sympy, text, vanish
 from minigrad.regularization.doors import decoupled
 from minigrad.rules import RULES, hyper_names, maximum, sgd, sign, state_names
 
@@ -63,11 +63,11 @@ def fixed(door: Callable[..., Step]) -> dict[str, bool]:
     for name, rule in RULES.items():
         hyper = {h: letter(h) for h in hyper_names(rule)}
         zero = [sympy.Integer(0)] * (1 + len(state_names(rule)))
-        found[name] = all(
-            sympy.simplify(new - old) == 0
+        found[name] = vanish(
+            new - old
             for w in (size, -size)
             for new, old in zip(door(rule)(w, *zero, decay=letter("decay"), **hyper), (w, *zero[1:]), strict=True)
-        )
+        )[0]
     return found
 
 
@@ -120,14 +120,28 @@ def prove_fixed(door: Callable[..., Step]) -> Evidence:
 
 
 def prove_nothing_else(door: Callable[..., Step]) -> Evidence:
-    """Decide in the nine cases: the move is 0 where g = 0, and has a sign where g ≠ 0."""
-    return _cases(moves(door), lambda x, r: x == 0 if r == 0 else bool(x.is_positive or x.is_negative))
+    """Decide in the nine cases: the move is 0 where g = 0, and nowhere 0 where g ≠ 0."""
+    return _cases(moves(door), lambda x, r: not rests(x) if r else vanish([x])[0])
 
 
 def prove_nowhere(door: Callable[..., Step]) -> Evidence:
-    """Decide in the six cases with w ≠ 0: the move always has a sign."""
+    """Decide in the six cases with w ≠ 0: the move is nowhere 0."""
     found = {case: x for case, x in moves(door).items() if case[0] != 0}
-    return _cases(found, lambda x, r: bool(x.is_positive or x.is_negative))
+    return _cases(found, lambda x, r: not rests(x))
+
+
+def rests(move: Any) -> bool:
+    """Return whether a move of `moves` is 0 for some |w|, |g|, α, η > 0: yes by solving for |w|, no by its sign.
+
+    UndecidedError where neither decides.
+    """
+    if move == 0:
+        return True
+    if move.is_positive or move.is_negative:
+        return False
+    if any(root.is_positive for root in sympy.solve(move, positive("|w|"))):
+        return True
+    raise UndecidedError(f"not known whether it may be 0: {text(move)}")
 
 
 def _cases(found: dict[tuple[int, int], Any], good: Callable[[Any, int], bool]) -> Evidence:

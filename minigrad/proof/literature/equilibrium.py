@@ -1,7 +1,7 @@
 """Where weights under AdamW end when gradients are noise: a random walk that decay keeps in place.
 
-Gradients carry no signal: independent, of mean 0 and equal variance. With v̂ = 1 in their units (see below), ε = 0 and
-the bias corrections faded, AdamW's door is linear in (w, m, g):
+Gradients carry no signal: independent, of mean 0 and equal variance. With v̂ = 1 in their units (see below), ε = 0,
+0 < η < 1, 0 ≤ β₁ < 1 and the bias corrections faded, AdamW's door is linear in (w, m, g):
 
     m ← b m + (1 − b) g,    w ← (1 − η) w − α m,    b = β₁.
 
@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import all_zero, latex, letter, listed, positive, sympy, text
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
+from minigrad.proof.literature.symbols import latex, letter, positive, sympy, text, vanish
 from minigrad.regularization.variants import variant
 
 __all__ = ["Measured", "claims", "covariance", "linear_form", "mean_square", "rotation", "simulate", "turn"]
@@ -54,8 +54,8 @@ def linear_form(step: Step) -> tuple[Any, Any]:
     found = step(w, g, m, v, lr=ALPHA, beta1=B, beta2=beta2, eps=0, t=t, decay=ETA)[:2]
     after = sympy.Matrix([sympy.expand(sympy.simplify(x).subs(B**t, 0)) for x in found])
     a, b = after.jacobian([w, m]), after.jacobian([g])
-    left = (after - a * sympy.Matrix([w, m]) - b * g).applyfunc(sympy.simplify)
-    if left != sympy.zeros(2, 1) or (a.free_symbols | b.free_symbols) & {w, m, g}:
+    linear, _ = vanish(after - a * sympy.Matrix([w, m]) - b * g)
+    if not linear or (a.free_symbols | b.free_symbols) & {w, m, g}:
         raise ValueError(f"the step is not linear in w, m and g: {after.T.tolist()[0]}")
     return a, b
 
@@ -198,9 +198,10 @@ def prove_formula(step: Step = ADAMW) -> Evidence:
     a, b = linear_form(step)
     found = covariance(step)[0, 0]
     gap = found - mean_square()
+    holds, left = vanish([gap])
     return Evidence(
-        all_zero([gap]),
-        f"P_ww = {text(found)}, less the form {listed([gap])}, with A = {_rows(a)} and B = {_rows(b.T)}",
+        holds,
+        f"P_ww = {text(found)}, less the form {left}, with A = {_rows(a)} and B = {_rows(b.T)}",
         rf"\mathrm{{RMS}}(w)^2 = {latex(found)}",
         {"A": _rows(a), "B": _rows(b.T), "P": _rows(covariance(step))},
     )
@@ -211,7 +212,7 @@ def prove_limits(step: Step = ADAMW) -> Evidence:
     square = sympy.limit(sympy.simplify(covariance(step)[0, 0] * 2 * ETA / ALPHA**2), ETA, 0)
     angle = sympy.limit(sympy.simplify(turn(step) / rotation()), ETA, 0)
     return Evidence(
-        all_zero([square - 1, angle - 1]),
+        vanish([square - 1, angle - 1])[0],
         f"RMS²/(α²/2η) → {text(sympy.simplify(square))}; 2(1 − cos θ) = {text(turn(step))}, which over its limit → "
         f"{text(sympy.simplify(angle))}",
         rf"2(1-\cos\theta) = {latex(turn(step))}",
@@ -235,11 +236,11 @@ def _value(expression: Any, numbers: dict[str, float]) -> float:
 def _compared(what: str, found: float, error: float, expected: float, tolerance: float = TOLERANCE) -> Evidence:
     """Return what a measurement says: yes within the tolerance, no beyond it by five standard errors.
 
-    Raises ValueError for what decides neither: a yes wants a tolerance of at least five standard errors.
+    Raises UndecidedError for what decides neither: a yes wants a tolerance of at least five standard errors.
     """
     off, wide = found / expected - 1, error / expected
     if 5 * wide > (tolerance if abs(off) <= tolerance else abs(off) - tolerance):
-        raise ValueError(f"{what} is off by {off:+.3%}, standard error {wide:.3%}: no decision at {tolerance:.1%}")
+        raise UndecidedError(f"{what} is off by {off:+.3%}, standard error {wide:.3%}: no decision at {tolerance:.1%}")
     shown = f"{what} is off by {off:+.3%}, standard error {wide:.3%}"
     data = {"measured": found, "standard error": error, "expected": expected, "tolerance": tolerance}
     return Evidence(abs(off) <= tolerance, shown, data=data)

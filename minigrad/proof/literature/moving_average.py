@@ -4,17 +4,18 @@ With constant η, and u_t what the rule subtracts at step t (anything at all: th
 
     w_T = (1 − η)^T w_0 + Σ_{t<T} η (1 − η)^{T−1−t} q_t,    q_t = −u_t/η.
 
-The coefficients of w_0 and of q_0, …, q_{T−1} are positive and sum to 1: an exponential moving average, which forgets
-the fraction η per step. An update's mean age is 1/η − 1 steps, and it has faded to 1/e after −1/log(1 − η), which is
-within one step of 1/η.
+The coefficients of w_0 and of q_0, …, q_{T−1} are positive for 0 < η < 1 and sum to 1: an exponential moving average,
+which forgets the fraction η per step. Once w_0 is forgotten (T → ∞) an update's mean age is 1/η − 1 steps. It has faded
+to 1/e after −1/log(1 − η), which is less than 1/η by at most one step, since η ≤ −log(1 − η) ≤ η/(1 − η), and by half
+a step as η → 0.
 
 **Conventions.** η is the fraction removed in a step. In PyTorch, Keras and optax η = αλ with λ their ``weight_decay``,
 so the time scale reads 1/(αλ) steps, and 1/(αλ·steps per epoch) epochs, which the paper finds to be nearly constant
 over model and data set sizes. For Adam q_t = −(α/η) m̂/(√v̂ + ε) = −(1/λ) m̂/(√v̂ + ε): what is averaged does not
-depend on α, only how long.
+depend on α at a given λ, only how long.
 
 **Proof**, by induction over T (`residues`), with q_t uninterpreted: the formula at T = 0 is w_0; every coefficient at
-T + 1 is 1 − η times that at T; and the door takes the sum S to (1 − η) S + η q_T.
+T + 1, that of w_0 too, is 1 − η times that at T; and the door takes the sum S to (1 − η) S + η q_T.
 
 Source: Wang and Aitchison, "How to set AdamW's weight decay as you scale model and dataset size", arXiv 2405.13698.
 """
@@ -23,13 +24,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import all_zero, latex, letter, listed, positive, real, sympy, text
+from minigrad.proof.claims import Claim, Evidence, UndecidedError
+from minigrad.proof.literature.symbols import latex, letter, positive, real, sympy, text, vanish
 from minigrad.regularization.decay import Decay
 from minigrad.regularization.doors import decoupled
 from minigrad.regularization.variants import variant
 
-__all__ = ["average", "claims", "coefficient", "mean_age", "residues", "run", "time_scale"]
+__all__ = ["average", "claims", "coefficient", "mean_age", "remaining", "residues", "run", "share", "time_scale"]
 
 Step = Callable[..., tuple[Any, ...]]
 
@@ -42,11 +43,16 @@ def coefficient(t: Any, length: Any, decay: Any) -> Any:
     return decay * (1 - decay) ** (length - 1 - t)
 
 
+def remaining(length: Any, decay: Any) -> Any:
+    """Return (1 − η)^T, the weight of w_0 after T = `length` steps."""
+    return (1 - decay) ** length
+
+
 def average(w: Any, updates: Sequence[Any], decay: Any) -> Any:
     """Return (1 − η)^T w_0 + Σ η (1 − η)^(T−1−t) (−u_t/η) of T = ``len(updates)`` updates, 0 < η ≤ 1."""
     length = len(updates)
     past = sum(coefficient(t, length, decay) * (-u / decay) for t, u in enumerate(updates))
-    return (1 - decay) ** length * w + past
+    return remaining(length, decay) * w + past
 
 
 def time_scale(decay: Any) -> Any:
@@ -54,26 +60,44 @@ def time_scale(decay: Any) -> Any:
     return 1 / decay
 
 
-def mean_age() -> Any:
-    """Return the mean age of an update in the average, in η: the newest has age 0 and weight η, all others are older.
-
-    So A = (1 − η)(A + 1), which SymPy solves.
-    """
-    age, decay = positive("A"), letter("decay")
-    return sympy.solve(sympy.Eq(age, (1 - decay) * (age + 1)), age)[0]
-
-
 def taken(u: Any) -> tuple[Any, ...]:
     """The rule whose gradient already is its step: any rule's steps can be put in its place."""
     return (u,)
+
+
+def share(age: Any, door: Callable[..., Step] = decoupled) -> Any:
+    """Return the coefficient that an update has `age` steps after its own, in η, from the door run on symbols.
+
+    It enters with ∂w'/∂q, and every later step multiplies by ∂w'/∂w; both are functions of η alone, or ValueError.
+    """
+    w, q = real("w q")
+    eta = letter("decay")
+    (after,) = door(taken)(w, -eta * q, decay=eta)
+    enters, keeps = sympy.diff(after, q), sympy.diff(after, w)
+    if (enters.free_symbols | keeps.free_symbols) & {w, q}:
+        raise ValueError(f"the door makes no average: {text(after)}")
+    return enters * keeps**age
+
+
+def mean_age(door: Callable[..., Step] = decoupled) -> Any:
+    """Return Σ k · share(k) over all ages k = 0, 1, 2, …, in η: the mean age of an update in an average of T → ∞.
+
+    SymPy sums the series with η = 1/(1 + x), x > 0, which tells it that 1 − η is below 1; UndecidedError if it cannot.
+    """
+    age = sympy.Symbol("k", integer=True, nonnegative=True)
+    odds, eta = positive("x"), letter("decay")
+    found = sympy.summation(age * share(age, door).subs(eta, 1 / (1 + odds)), (age, 0, sympy.oo))
+    if found.has(sympy.Sum, sympy.oo, sympy.nan):
+        raise UndecidedError(f"no mean age: {text(found)}")
+    return sympy.factor(found.subs(odds, (1 - eta) / eta))
 
 
 def residues(door: Callable[..., Step] = decoupled) -> dict[str, Any]:
     """Return what must vanish for the induction over T, as SymPy expressions of uninterpreted updates; 1 − η is a.
 
     ``"start"``: the formula at T = 0, less w_0. ``"shift"``: an old q_t's coefficient at T + 1, less (1 − η) times
-    that at T. ``"step"``: what the door makes of the sum S and u_T = −η q_T, less (1 − η) S + η q_T. ``"sum"``: what
-    it makes of S = 1 and q_T = 1, less 1 (so the coefficients sum to 1).
+    that at T. ``"remaining"``: likewise that of w_0. ``"step"``: what the door makes of the sum S and u_T = −η q_T,
+    less (1 − η) S + η q_T. ``"sum"``: what it makes of S = 1 and q_T = 1, less 1 (so the coefficients sum to 1).
     """
     keep = positive("a")
     eta = 1 - keep
@@ -83,6 +107,7 @@ def residues(door: Callable[..., Step] = decoupled) -> dict[str, Any]:
     return {
         "start": average(w, [], eta) - w,
         "shift": coefficient(t, length + 1, eta) - (1 - eta) * coefficient(t, length, eta),
+        "remaining": remaining(length + 1, eta) - (1 - eta) * remaining(length, eta),
         "step": step(total, -eta * q, decay=eta)[0] - ((1 - eta) * total + coefficient(length, length + 1, eta) * q),
         "sum": step(sympy.Integer(1), -eta, decay=eta)[0] - 1,
     }
@@ -140,12 +165,12 @@ def claims(thorough: bool = False) -> list[Claim]:
 
 
 def prove_induction(door: Callable[..., Step] = decoupled) -> Evidence:
-    """Decide the four parts of the induction by SymPy."""
+    """Decide the parts of the induction by SymPy."""
     found = residues(door)
-    holds = all_zero(found.values())
+    holds, left = vanish(found.values())
     return Evidence(
         holds,
-        "start, shift, step and sum leave " + listed(found.values()),
+        f"{', '.join(found)} leave {left}",
         r"w_T = (1-\eta)^T w_0 + \sum_{t<T} \eta(1-\eta)^{T-1-t}\left(-\frac{u_t}{\eta}\right)",
         {name: text(sympy.simplify(x)) for name, x in found.items()},
     )
@@ -168,13 +193,21 @@ def prove_adamw(step: Step = ADAMW) -> Evidence:
     )
 
 
-def prove_time_scale() -> Evidence:
-    """Decide by solving for the mean age, and by reading η off the library's convention."""
-    age, eta = mean_age(), letter("decay")
+def prove_time_scale(door: Callable[..., Step] = decoupled) -> Evidence:
+    """Decide by what a door makes of an update with age, and by reading η off the library's convention.
+
+    The shares must be the formula's coefficients; then their mean age is taken, and how long one needs to fade to 1/e.
+    """
+    k, length = sympy.symbols("k T", integer=True, nonnegative=True)
+    eta = letter("decay")
+    same, left = vanish([share(k, door) - coefficient(length - 1 - k, length, eta)])
+    if not same:
+        return Evidence(False, f"a share less its coefficient is {left}")
+    age = mean_age(door)
     lr, l2 = 2.0**-10, 2.0**-3
     pytorch = time_scale(Decay(l2, times="lr").fraction(0, lr, 1.0))
-    fade = sympy.limit(-1 / sympy.log(1 - eta) - 1 / eta, eta, 0)
-    holds = all_zero([age + 1 - time_scale(eta)]) and pytorch == 1 / (lr * l2)
+    fade = sympy.limit(-1 / sympy.log(share(1, door) / share(0, door)) - time_scale(eta), eta, 0)
+    holds = vanish([age + 1 - time_scale(eta), fade + sympy.Rational(1, 2)])[0] and pytorch == 1 / (lr * l2)
     return Evidence(
         holds,
         f"mean age {text(age)}; faded to 1/e after 1/η {'+' if fade > 0 else '−'} {abs(fade)} steps as η → 0; "

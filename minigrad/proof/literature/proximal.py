@@ -1,7 +1,8 @@
 """The proximal forms: L2's is decay with other numbers, L1's is the soft threshold, which makes zeros and keeps them.
 
 **L2.** prox(w − δ) = (w − δ)/(1 + αλ). With η = αλ that is (1 − η')w − δ' for η' = η/(1 + η) and the step taken with
-α' = α/(1 + η). *Condition*: the rule's state does not see α, and δ is α times something that does not. Heavy ball with
+α' = α/(1 + η). *Condition*: the rule's state sees neither α nor w, and δ is α times something
+that sees neither. Heavy ball with
 the learning rate inside its buffer is of another kind: its weights agree if the decaying run's buffer is m/(1 + η),
 which it is from 0 on with constant α and η.
 
@@ -9,9 +10,9 @@ which it is from 0 on with constant α and η.
 minimiser is the one x with 0 ∈ ∂Ω(x) + (x − w)/α. For Ω = c|x| that is c sign(x) + (x − w)/α = 0 where x ≠ 0, and
 |w| ≤ αc where x = 0; w = ±(αc + p) and |w| = s, αc = s + r with p > 0 and s, r ≥ 0 are all cases there are.
 
-**Zeros.** A weight at 0 stays there while |g| ≤ c (w = −αg is within the threshold), and with g = 0 a weight arrives
-after ⌈|w|/(αc)⌉ steps. The subgradient, door 2, arrives only where |w| is a multiple of αc, and else jumps across 0
-for ever.
+**Zeros**, of gradient descent. A weight at 0 stays there while |g| ≤ c (w = −αg is within the threshold), and with
+g = 0 a weight arrives after ⌈|w|/(αc)⌉ steps. The subgradient, door 2, with g = 0 arrives only where |w| is a multiple
+of αc, and else jumps across 0 for ever.
 
 Sources: Zhuang et al., arXiv 2202.00089, and Xie et al., "Adan", arXiv 2208.06677, for L2 as a division; Parikh and
 Boyd, "Proximal algorithms", 2014, §6.5.2, for the soft threshold.
@@ -22,7 +23,7 @@ from fractions import Fraction
 from typing import Any
 
 from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import all_zero, array, letter, listed, positive, real, sympy, text
+from minigrad.proof.literature.symbols import array, letter, positive, positive_everywhere, real, sympy, text, vanish
 from minigrad.regularization.doors import decoupled, proximal
 from minigrad.regularization.penalties import L1, L2
 from minigrad.regularization.variants import variant
@@ -84,9 +85,9 @@ def threshold_cases(prox: Callable[..., Any] = L1.prox) -> dict[str, bool]:
     for name, side in (("w > αc", 1), ("w < −αc", -1)):
         w = side * (lr * l1 + p)
         x = sympy.simplify(prox(w, lr=lr, l1=l1))
-        found[name] = bool((side * x).is_positive) and all_zero([side * l1 + (x - w) / lr])
+        found[name] = vanish([side * l1 + (x - w) / lr])[0] and positive_everywhere(side * x)
     for name, side in (("0 ≤ w ≤ αc", 1), ("−αc ≤ w ≤ 0", -1)):
-        found[name] = all_zero([prox(side * s, lr=lr, l1=(s + r) / lr)])
+        found[name] = vanish([prox(side * s, lr=lr, l1=(s + r) / lr)])[0]
     return found
 
 
@@ -124,9 +125,10 @@ def claims(thorough: bool = False) -> list[Claim]:
 
 def prove_form(residues: tuple[Any, ...]) -> Evidence:
     """Decide by SymPy."""
+    holds, left = vanish(residues)
     return Evidence(
-        all_zero(residues),
-        f"weights and state differ by {listed(residues)}",
+        holds,
+        f"weights and state differ by {left}",
         r"\frac{w - \alpha d}{1+\eta} = \Bigl(1 - \frac{\eta}{1+\eta}\Bigr) w - \frac{\alpha}{1+\eta} d",
         {"differences": [text(sympy.simplify(x)) for x in residues]},
     )
@@ -136,7 +138,7 @@ def prove_quadratic(prox: Callable[..., Any] = L2.prox) -> Evidence:
     """Decide by the first and the second derivative."""
     first, second = quadratic_optimality(prox)
     return Evidence(
-        bool(first == 0 and second.is_positive),
+        vanish([first])[0] and positive_everywhere(second),
         f"at w/(1 + αλ) the first derivative is {text(first)}; the second is {text(second)} everywhere",
         data={"first": text(first), "second": text(second)},
     )

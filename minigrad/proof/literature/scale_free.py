@@ -1,15 +1,16 @@
 """AdamW is scale-free: rescaling the gradient, each coordinate by its own c > 0, changes no weight.
 
 Rescaling a coordinate of the gradient is what another unit of the loss, or a fixed diagonal preconditioner, does.
-**Conditions.** ε = 0; c_i > 0 and the same at every step; some gradient so far not 0 (else 0/0); state from zero.
+**Conditions.** ε = 0; c_i > 0 and the same at every step; v̂ > 0 (else 0/0), which it is if β₂ > 0 and each coordinate
+has had a gradient other than 0; state from zero.
 
 **Proof**, by induction over steps, with any gradients and schedules. Let a second run see c g_t. Its zero state is the
 first run's. If its state is (c m, c² v) and its weights are w, then after one step, by `residues`, it is again: the new
 weights are equal and the new state is (c m', c² v'). If gradients are functions of the weights, they stay c times the
 first run's, since the weights are equal.
 
-Adam + L2 is not scale-free: c g + λw is not a multiple of g + λw. Already the first step, α sign(g + λw), may turn.
-Nor is AdamW with ε > 0.
+Adam + L2 is not scale-free: c g + λw is not c (g + λw), unless λw = 0 or c = 1. Already the first step,
+α sign(g + λw), may turn. Nor is AdamW with ε > 0.
 
 Source: Zhuang, Liu, Cutkosky and Orabona, "Understanding AdamW through proximal methods and scale-freeness",
 arXiv 2202.00089.
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.proof.claims import Claim, Evidence
-from minigrad.proof.literature.symbols import all_zero, letter, listed, positive, text
+from minigrad.proof.literature.symbols import letter, positive, text, vanish
 from minigrad.regularization.variants import variant
 
 __all__ = ["bitwise_differences", "claims", "first_weights", "residues"]
@@ -54,7 +55,7 @@ def bitwise_differences(step: Step, *, steps: int = 40, weights: int = 256, seed
     """Return how many of the float64 weights ever differ between a run and its copy rescaled by powers of two.
 
     Between 2⁻³⁰ and 2³⁰, one for each weight: such factors pass through every product, sum, quotient and root without
-    rounding, so that what is equal in exact arithmetic is equal bit for bit.
+    rounding, short of under- and overflow, so that what is equal in exact arithmetic is equal bit for bit.
     """
     rng = np.random.default_rng(seed)
     c = 2.0 ** rng.integers(-30, 31, weights)
@@ -94,11 +95,11 @@ def claims(thorough: bool = False) -> list[Claim]:
 def prove_induction(step: Step = ADAMW) -> Evidence:
     """Decide the induction step by SymPy."""
     found = residues(step)
-    holds = all_zero(found)
+    holds, left = vanish(found)
     shown = "with state (c m, c² v) and gradient c g: the same weights, and state (c m', c² v') again"
     return Evidence(
         holds,
-        shown if holds else f"left over: {listed(found)}",
+        shown if holds else f"left over: {left}",
         r"w'(cg;\, cm, c^2v) = w'(g;\, m, v)",
         {"residues": [text(x) for x in found]},
     )

@@ -1,4 +1,4 @@
-"""SymPy's symbols for the files of this package, and how they decide that an expression is zero."""
+"""SymPy's symbols for the files of this package, and what decides that an expression is zero, or positive."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.extras import need
+from minigrad.proof.claims import UndecidedError
+from minigrad.proof.symbolic.decide import Verdict, decide
 from minigrad.proof.symbolic.letters import latex, letter, text  # which teaches the rules SymPy's numbers
 
-__all__ = ["all_zero", "array", "latex", "letter", "listed", "positive", "real", "sympy", "text"]
+__all__ = ["array", "latex", "letter", "positive", "positive_everywhere", "real", "sympy", "text", "vanish"]
 
 sympy: Any = need("sympy", "proof")
+_Opaque: Any = need("sympy.core.function", "proof").AppliedUndef
 
 
 def positive(names: str) -> Any:
@@ -28,30 +31,44 @@ def array(entries: Any) -> Any:
     return np.array(sympy.sympify(entries), dtype=object)
 
 
-def all_zero(expressions: Iterable[Any]) -> bool:
-    """Return whether every expression is 0. True is a proof, by SymPy; False may only mean that none was found."""
-    return all(_value_somewhere(x) is None and sympy.simplify(x) == 0 for x in map(sympy.sympify, expressions))
+def vanish(expressions: Iterable[Any]) -> tuple[bool, str]:
+    """Return whether every expression is 0, and what is left of each, up to the first that is not, in numbers.
 
-
-def listed(expressions: Iterable[Any]) -> str:
-    """Return expressions on one line; one that is not 0 somewhere and long is told by its value there."""
-    found = []
+    Zero is proved by `decide`. A difference is shown by its value at a point, to forty digits: what stands under a root
+    need not be a square there. UndecidedError where neither is found.
+    """
+    told: list[str] = []
     for x in map(sympy.sympify, expressions):
-        somewhere = _value_somewhere(x)
-        if somewhere is None or len(str(x)) < 100:
-            found.append(text(sympy.simplify(x)))
-        else:
-            at = ", ".join(f"{text(s)} = {v}" for s, v in somewhere[0].items())
-            found.append(f"{float(somewhere[1]):.6g} at {at}")
-    return ", ".join(found)
+        found = _somewhere(x) or decide(x)
+        if not (isinstance(found, Verdict) and found.zero):
+            at, value = (found.witness, found.value) if isinstance(found, Verdict) else found
+            where = ", ".join(f"{text(s)} = {text(v)}" for s, v in at.items())
+            number = text(value) if value.is_Rational else f"{float(value):.6g}"
+            return False, ", ".join([*told, f"{number} at {where}" if where else number])
+        told.append("0")
+    return True, ", ".join(told)
 
 
-def _value_somewhere(x: Any) -> tuple[dict[Any, Any], Any] | None:
-    """Return a point at which x is not 0, and the value, if the one tried is; it spares many a simplification."""
+def _somewhere(x: Any) -> tuple[dict[Any, Any], Any] | None:
+    """Return a point at which `x` is not 0, and the value, if one of two tried is such.
+
+    An uninterpreted function is taken for the sum of its arguments: what holds for all functions holds for it. Of the
+    forty digits that SymPy gives none is in doubt, so a number above 10⁻³⁰ is no rounding of 0.
+    """
+    x = x.replace(lambda e: isinstance(e, _Opaque), lambda e: sympy.Add(*e.args))
     symbols = sorted(x.free_symbols, key=lambda s: s.name)
-    at = {s: sympy.Integer(n) if s.is_integer else sympy.Rational(n, n + 7) for n, s in enumerate(symbols, 2)}
-    value = x.subs(at)
-    if not value.is_number or not value.is_finite:
-        return None
-    value = value.evalf(40)  # of which a hundred operations leave more than the 30 digits that are asked for
-    return (at, value) if value.is_comparable and abs(value) > sympy.Float("1e-30") else None
+    for below in (7, 0):
+        at = {s: sympy.Rational(n, 1 if s.is_integer or not below else n + below) for n, s in enumerate(symbols, 2)}
+        value = x.subs(at)
+        size = abs(value.evalf(40)) if value.is_number else sympy.nan
+        if size.is_comparable and size > sympy.Float("1e-30"):
+            return at, value
+    return None
+
+
+def positive_everywhere(x: Any) -> bool:
+    """Return whether `x` is > 0 for all values of its symbols. UndecidedError if SymPy does not know."""
+    known = sympy.sympify(x).is_positive
+    if known is None:
+        raise UndecidedError(f"not known whether it is positive: {text(x)}")
+    return bool(known)

@@ -1,6 +1,7 @@
 """Proposition 2: for a rule that adapts to its gradients, no λ gives two weights of different histories the same decay.
 
-The paper argues with a preconditioner held fixed; here the rule is run as it is, and its state sees the penalty too.
+The paper argues with a preconditioner held fixed; here the rule is run as it is, and in the step that is decided its
+state sees the penalty too. The gradients of earlier steps are given as numbers, with no penalty in them.
 The first step is decided for all hyperparameters at once: of two equal weights, one with gradient 0 and one whose
 gradient points as the weight does, no λ serves both. The signs matter: where a gradient opposes its weight, some λ may
 happen to serve both, and z3 finds one. The second step is decided for concrete histories: there, weight and gradient
@@ -16,7 +17,8 @@ from typing import Any
 from minigrad.proof.claims import Claim, Evidence
 from minigrad.proof.criterion import residues
 from minigrad.proof.smt.question import CounterModel, Proof, Question, not_all, reals, settle
-from minigrad.proof.smt.wording import PREFER, domain, evidence
+from minigrad.proof.smt.wording import PREFER, domain, evidence, written
+from minigrad.proof.symbolic.letters import rule_called
 from minigrad.regularization.doors import plain
 from minigrad.rules import adagrad, adam, amsgrad, hyper_names, lion, rmsprop, state_names
 
@@ -48,16 +50,16 @@ def _serves(rule: Rule, v: Any, g: Any, past: Sequence[Any] = ()) -> Any:
     return residues(rule, v.w, g, *state, l2=v.l2, decay=v.decay, **hyper, **now)[0] == 0
 
 
-def one_for_two(rule: Rule, signs: str = "as the weight") -> Proof | CounterModel:
+def one_for_two(rule: Rule | str, signs: str = "as the weight") -> Proof | CounterModel:
     """Decide, for all hyperparameters, that no λ serves two weights w in a first step with gradients 0 and g ≠ 0.
 
     Args:
-        rule: a function of `minigrad.rules`, or one of the same form and names.
+        rule: a function of `minigrad.rules`, its name, or a function of the same form and names.
         signs: "as the weight" (w > 0 and g > 0; the mirror image follows, every rule here being odd) or "any".
     """
     if signs not in ("as the weight", "any"):
         raise ValueError(f'signs must be "as the weight" or "any", got {signs!r}')
-    same = signs == "as the weight"
+    rule, same = rule_called(rule), signs == "as the weight"
     histories: dict[str, Callable[[Any], Any]] = {
         "w > 0" if same else "w ≠ 0": lambda v: v.w > 0 if same else v.w != 0,
         "g > 0" if same else "g ≠ 0": lambda v: v.g > 0 if same else v.g != 0,
@@ -75,9 +77,11 @@ def one_for_two(rule: Rule, signs: str = "as the weight") -> Proof | CounterMode
 
 
 def one_for_two_pasts(
-    rule: Rule, pasts: tuple[Sequence[Any], Sequence[Any]], g: Any = 1, hyper: Mapping[str, Any] = EXAMPLE
+    rule: Rule | str, pasts: tuple[Sequence[Any], Sequence[Any]], g: Any = 1, hyper: Mapping[str, Any] = EXAMPLE
 ) -> Proof | CounterModel:
     """Decide, for given numbers, that no λ serves two weights that differ in their past gradients only.
+
+    λ acts in this step alone: the past gradients contain no penalty.
 
     Args:
         rule: as for `one_for_two`.
@@ -85,6 +89,7 @@ def one_for_two_pasts(
         g: the gradient of this step, the same for both.
         hyper: the weight ``w``, ``decay``, and the rule's hyperparameters.
     """
+    rule = rule_called(rule)
     first, second = ([Fraction(x) for x in past] for past in pasts)
     return settle(
         Question(
@@ -97,12 +102,13 @@ def one_for_two_pasts(
     )
 
 
-def alone(rule: Rule, g: Any, hyper: Mapping[str, Any] = EXAMPLE) -> tuple[Fraction | None, Proof]:
+def alone(rule: Rule | str, g: Any, hyper: Mapping[str, Any] = EXAMPLE) -> tuple[Fraction | None, Proof]:
     """Find the λ that serves one weight in a first step with gradient `g`, and prove that no other does.
 
     Returns:
         λ and the proof; or None, with the proof that there is no λ at all.
     """
+    rule = rule_called(rule)
     symbols = reals(" ".join(["w", *_names(rule), "decay", "l2"]))
     given = _given(rule, hyper)
 
@@ -121,7 +127,12 @@ def alone(rule: Rule, g: Any, hyper: Mapping[str, Any] = EXAMPLE) -> tuple[Fract
 
 
 def _given(rule: Rule, hyper: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
-    return {"the given numbers": lambda v: [getattr(v, n) == Fraction(hyper[n]) for n in (*_names(rule), "w", "decay")]}
+    numbers = _example(rule, hyper)
+    return {"the given numbers": lambda v: [getattr(v, n) == Fraction(x) for n, x in numbers.items()]}
+
+
+def _example(rule: Rule, hyper: Mapping[str, Any] = EXAMPLE) -> dict[str, Any]:
+    return {name: hyper[name] for name in (*_names(rule), "w", "decay")}
 
 
 def none_for_one(rule: Rule = lion) -> Proof | CounterModel:
@@ -187,8 +198,9 @@ def claims(thorough: bool = False) -> list[Claim]:
         found += [
             Claim(
                 f"{name}.past.{'_'.join(map(str, first))}.{'_'.join(map(str, second))}",
-                f"Under {name} no λ decays two equal weights of equal gradient whose earlier gradients were "
-                f"{', '.join(map(str, first))} and {', '.join(map(str, second))}",
+                f"In step {len(first) + 1} of {name}, at {written(_example(rule))} and g = 1, no λ decays two equal "
+                f"weights whose earlier gradients, without a penalty, were {', '.join(map(str, first))} and "
+                f"{', '.join(map(str, second))}",
                 True,
                 lambda rule=rule, both=(first, second): evidence(one_for_two_pasts(rule, both)),  # type: ignore[misc]
             )

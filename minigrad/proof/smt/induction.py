@@ -18,6 +18,7 @@ from minigrad.extras import need
 from minigrad.proof.claims import Claim
 from minigrad.proof.smt.question import CounterModel, Proof, Question, settle
 from minigrad.proof.smt.wording import PREFER, evidence
+from minigrad.proof.symbolic.letters import rule_called
 from minigrad.regularization.doors import coupled, decoupled
 from minigrad.regularization.penalties import L2
 from minigrad.rules import sgd
@@ -52,20 +53,21 @@ SCHEDULES: dict[str, dict[str, Condition]] = {
 }
 
 
-def all_steps(schedule: str = "any", *, rule: Rule = sgd, door_3: Rule | None = None) -> Proof | CounterModel:
+def all_steps(schedule: str = "any", *, rule: Rule | str = sgd, door_3: Rule | None = None) -> Proof | CounterModel:
     """Decide the step of induction: equal weights before step t, equal weights after it.
 
     Args:
         schedule: "any" (α_t and η_t free, λ_t = η_t/α_t), "shared" (both times s_t, λ = η_0/α_0 fixed) or "lr only"
             (α times s_t, η and λ = η_0/α_0 fixed).
-        rule: a rule without state.
+        rule: a rule without state, or its name.
         door_3: the run to compare with; ``decoupled(rule)`` unless given.
 
     Raises:
-        ValueError: for another schedule.
+        ValueError: for another schedule, and for a name that no rule has.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(map(repr, SCHEDULES))}, got {schedule!r}")
+    rule = rule_called(rule)
     real, whole, weights = z3.RealSort(), z3.IntSort(), z3.DeclareSort("Weights")
     symbols = {
         "x": z3.Const("x", weights),

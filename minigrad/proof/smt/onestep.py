@@ -8,6 +8,7 @@ from minigrad.proof.claims import Claim, Evidence
 from minigrad.proof.criterion import expected, residues
 from minigrad.proof.smt.question import CounterModel, Proof, Question, reals, settle
 from minigrad.proof.smt.wording import PREFER, domain, evidence, own
+from minigrad.proof.symbolic.letters import rule_called
 from minigrad.regularization.doors import coupled, decoupled
 from minigrad.regularization.penalties import L2
 from minigrad.rules import RULES, hyper_names, preconditioned, sgd, state_names
@@ -40,23 +41,24 @@ def _question(rule: Rule, entries: slice, identity: Callable[[Any], Any]) -> Que
     )
 
 
-def same_step(rule: Rule, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
+def same_step(rule: Rule | str, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
     """Decide whether the two doors take the same step for every w, g, state and hyperparameter (t = 1 where it counts).
 
     Args:
-        rule: a function of `minigrad.rules`, or one of the same form and names.
+        rule: a function of `minigrad.rules`, its name, or a function of the same form and names.
         identity: the relation between ``v.l2``, ``v.decay`` and ``v.lr``; λ = η/α unless given.
     """
-    return settle(_question(rule, slice(0, 1), identity))
+    return settle(_question(rule_called(rule), slice(0, 1), identity))
 
 
-def same_state(rule: Rule, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
+def same_state(rule: Rule | str, identity: Callable[[Any], Any] = _identity) -> Proof | CounterModel:
     """Decide whether the two doors hand the same state on; as `same_step`. A rule without state does."""
-    return settle(_question(rule, slice(1, None), identity))
+    return settle(_question(rule_called(rule), slice(1, None), identity))
 
 
-def admits_only(rule: Rule = sgd) -> Proof | CounterModel:
-    """Decide whether a λ that serves a single w ≠ 0, with any one g, can be other than η/α."""
+def admits_only(rule: Rule | str = sgd) -> Proof | CounterModel:
+    """Decide whether a λ that serves a single w ≠ 0, with any one g, can be other than η/α; of a rule or its name."""
+    rule = rule_called(rule)
     names = own(rule)
     return settle(
         Question(
@@ -143,7 +145,7 @@ def claims(thorough: bool = False) -> list[Claim]:
             "For any rule whatever, the doors take the same step if and only if rule(g + λw) = rule(g) + ηw; if the "
             "new state does not change either, what was equal before a step is equal after it",
             True,
-            lambda: evidence(*criterion_as_a_theorem()),
+            lambda: evidence(*criterion_as_a_theorem(), parts=("only if:", "if:", "equal after it:")),
         ),
         Claim(
             "sgd.only_coefficient",

@@ -155,6 +155,7 @@ def claims(thorough: bool = False) -> list[Claim]:
             lambda: evidence(
                 serves(_as_printed, {"α = 1 or η = 0": lambda v: _either(v.lr == 1, v.decay == 0)}),
                 _only_where_printed_is_right(),
+                parts=("if:", "only then:"),
             ),
         ),
         Claim(

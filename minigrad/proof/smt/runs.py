@@ -8,6 +8,7 @@ from typing import Any
 from minigrad.extras import need
 from minigrad.proof.smt.question import CounterModel, Proof, Question, reals, settle
 from minigrad.proof.smt.wording import PREFER, domain, letter
+from minigrad.proof.symbolic.letters import rule_called
 from minigrad.regularization.checks import Scheduled, as_number, at_step, integer, scheduled
 from minigrad.regularization.doors import coupled, decoupled
 from minigrad.regularization.penalties import L2
@@ -22,7 +23,7 @@ Door = Callable[..., tuple[Any, ...]]
 
 
 def same_run(
-    rule: Rule,
+    rule: Rule | str,
     *,
     steps: int,
     lr: Scheduled | None = None,
@@ -34,7 +35,7 @@ def same_run(
     """Decide whether doors 2 and 3 have the same weight after `steps` steps, whatever the loss and the first weight.
 
     Args:
-        rule: a function of `minigrad.rules`, or one of the same form and names.
+        rule: a function of `minigrad.rules`, its name, or a function of the same form and names.
         steps: T ≥ 1.
         lr: α, a number or a callable of the 0-based step, taken exactly; any α_t > 0 unless given.
         decay: η, likewise; any 0 ≤ η_t < 1 unless given.
@@ -43,11 +44,11 @@ def same_run(
         hyper: numbers for the rule's other hyperparameters; any in their range unless given.
 
     Raises:
-        ValueError: for a schedule that is NaN, infinite or negative at some step, or α = 0.
+        ValueError: for a name that no rule has, or a schedule that is NaN, infinite or negative at some step, or α = 0.
         TypeError: for a number that is none, or a hyperparameter that the rule does not have.
         UndecidedError: if z3 cannot tell.
     """
-    steps = integer("steps", steps)
+    steps, rule = integer("steps", steps), rule_called(rule)
     names = [name for name in hyper_names(rule) if name not in ("lr", "t")]
     if unknown := sorted(set(hyper) - set(names)):
         raise TypeError(f"{rule.__name__} has no hyperparameter {unknown[0]!r}; it has {', '.join(names) or 'none'}")

@@ -1,8 +1,9 @@
 """What the rules' numbers may be, and how they are written: for assumptions, tables and papers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -76,17 +77,29 @@ def written(values: dict[str, Any]) -> str:
     return ", ".join(f"{letter(name)} = {_number(value)}" for name, value in values.items())
 
 
-def evidence(*results: Proof | CounterModel, shown: str = "", latex: str = "", **data: Any) -> Evidence:
-    """Return what z3 found as evidence: it holds if every result is a proof. The first counter-model is shown."""
+def evidence(
+    *results: Proof | CounterModel, shown: str = "", latex: str = "", parts: Sequence[str] = (), **data: Any
+) -> Evidence:
+    """Return what z3 found as evidence: it holds if every result is a proof. The first counter-model is shown.
+
+    `parts` say what each result is for, so that it can be read which assumptions serve which.
+    """
     broken = next((r for r in results if isinstance(r, CounterModel)), None)
     if broken is not None:
         numbers = _numbers(broken.values)
         told = f"at {written(numbers)}: {written(broken.shown)}".removesuffix(": ")
         latex = latex or r",\; ".join(f"{_latex(name)} = {_latex_number(value)}" for name, value in numbers.items())
     else:
-        names = list(dict.fromkeys(name for r in results for name in r.core))  # type: ignore[union-attr]
-        told = f"no exception exists; needs {'; '.join(names) or 'no assumption'}"
+        cores: list[tuple[str, ...]] = [r.core for r in results]  # type: ignore[union-attr]
+        if not parts:
+            cores = [tuple(dict.fromkeys(chain(*cores)))]
+        needs = [f"needs {'; '.join(core) or 'no assumption'}" for core in cores]
+        told = "no exception exists; " + (
+            " · ".join(f"{part} {need}" for part, need in zip(parts, needs, strict=True)) if parts else needs[0]
+        )
     found = [_data(r) for r in results]
+    for part, written_down in zip(parts, found, strict=False):
+        written_down["part"] = part
     return Evidence(
         broken is None,
         f"{shown}; {told}" if shown else told,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.literature import cautious as file
 from minigrad.proof.literature.cautious import above, at_least, cautious, printed
+from minigrad.proof.literature.symbols import positive
 from minigrad.regularization import decoupled
 from minigrad.rules import sgd
 from tests.strategies import fractions_below_one, rationals
@@ -30,6 +32,12 @@ def test_a_door_that_rests_elsewhere_or_may_is_found(door):
 @pytest.mark.parametrize("door", [cautious, never, outwards])
 def test_a_door_that_rests_at_a_nonzero_weight_is_found(door):
     assert not file.prove_nowhere(door).holds
+
+
+def test_a_move_of_unknown_sign_without_a_solution_is_no_answer():
+    w = positive("|w|")
+    with pytest.raises(UndecidedError, match="not known"):
+        file.rests(w**2 - w + 1)  # never 0, but SymPy does not know its sign
 
 
 @given(rationals(), rationals(), fractions_below_one())

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.literature import equilibrium
 from minigrad.proof.literature.equilibrium import ALPHA, ETA, NUMBERS, TOLERANCE, B
 from minigrad.proof.literature.symbols import sympy
@@ -68,9 +69,9 @@ def test_a_formula_five_percent_off_is_refused():
 
 
 def test_a_measurement_too_rough_to_decide_gives_no_verdict():
-    with pytest.raises(ValueError, match="no decision"):
+    with pytest.raises(UndecidedError, match="no decision"):
         equilibrium._compared("it", 1.005, 0.01, 1.0)
-    with pytest.raises(ValueError, match="no decision"):
+    with pytest.raises(UndecidedError, match="no decision"):
         equilibrium._compared("it", 1.02, 0.005, 1.0)
 
 

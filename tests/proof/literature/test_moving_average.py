@@ -1,11 +1,13 @@
 """The moving average, and doors that make another one."""
 
+import math
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.literature import moving_average
 from minigrad.proof.literature.symbols import letter, sympy
 from minigrad.regularization import decoupled, variant
@@ -29,6 +31,34 @@ def afterwards(rule):
 def test_another_door_is_found(door):
     assert not moving_average.prove_induction(door).holds
     assert not moving_average.prove_adamw(_adam_behind(door)).holds
+    assert not moving_average.prove_time_scale(door).holds
+
+
+@pytest.mark.parametrize("name", ["coefficient", "remaining"])
+@pytest.mark.parametrize("wrong", [lambda *a: 0 * a[-1], lambda *a: a[-1], lambda *a: a[-1] * (1 + a[-1]) ** a[-2]])
+def test_a_wrong_coefficient_is_found(name, wrong, monkeypatch):
+    monkeypatch.setattr(moving_average, name, wrong)
+    assert not moving_average.prove_induction().holds
+    if name == "coefficient":
+        assert not moving_average.prove_time_scale().holds
+
+
+@pytest.mark.parametrize("wrong", [lambda decay: 2 / decay, lambda decay: 1 / decay + 1])
+def test_a_wrong_time_scale_is_found(wrong, monkeypatch):
+    monkeypatch.setattr(moving_average, "time_scale", wrong)
+    assert not moving_average.prove_time_scale().holds
+
+
+def test_a_door_that_forgets_nothing_has_no_mean_age_and_one_that_is_no_average_no_shares():
+    with pytest.raises(UndecidedError, match="no mean age"):
+        moving_average.mean_age(idle)
+    with pytest.raises(ValueError, match="no average"):
+        moving_average.share(0, lambda rule: lambda w, g, decay: (w * w - g,))
+
+
+@given(fractions_below_one())
+def test_an_update_fades_to_a_part_in_e_at_most_one_step_before_the_time_scale(decay):
+    assert -1 <= -1 / math.log1p(-float(decay)) - 1 / float(decay) <= 0
 
 
 def _adam_behind(door):

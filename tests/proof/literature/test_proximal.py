@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad.proof.literature import proximal
-from minigrad.proof.literature.symbols import all_zero
+from minigrad.proof.literature.symbols import vanish
 from minigrad.regularization import L1, L2, coupled, decoupled, variant
 from minigrad.regularization import proximal as door
 from minigrad.rules import maximum, sign
@@ -26,7 +26,7 @@ positive = st.fractions(Fraction(1, 20), 4, max_denominator=20)
     ],
 )
 def test_a_door_that_is_not_proximal_is_found(wrong):
-    assert not all_zero(proximal.as_decay(wrong))
+    assert not vanish(proximal.as_decay(wrong))[0]
 
 
 @pytest.mark.parametrize("wrong", [lambda w, *, lr, l2: (1 - lr * l2) * w, lambda w, *, lr, l2: w / (1 + 2 * lr * l2)])
