@@ -1,11 +1,12 @@
-"""Mutation testing with cosmic-ray: ``python tests/mutate.py [--resume] [words]`` (extra ``mutation``).
+"""Mutation testing with cosmic-ray: ``python tests/mutate.py [--changed] [--resume] [words]`` (extra `mutation`).
 
 Every operator, comparison, number and word of logic in the rules, the regularisers, the optimizers and the derivative
 lines is changed, one at a time, in a copy of the repository, and the tests run on the copy. A mutant that no test
 notices has survived: either a test is missing, or the change changes nothing, and then `mutation_survivors.toml` says
-why. Words choose the files whose path contains one of them; the others keep what was measured before. Results go to
-docs/results/mutation.json and mutation.md. The exit status is 1 if a survivor is unexplained, if fewer than 95 % of a
-room's mutants were killed, or if a file was not measured as it now stands.
+why. Words choose the files whose path contains one of them, ``--changed`` those that were not measured as they now
+stand; the others keep what was measured before. Results go to docs/results/mutation.json and mutation.md. The exit
+status is 1 if a survivor is unexplained, if fewer than 95 % of a room's mutants were killed, or if a file was not
+measured as it now stands.
 
 cosmic-ray makes the mutants and keeps the sessions (build/mutation/*.sqlite); ``--resume`` goes on with one that was
 interrupted, and tries its survivors again. The tests of a mutant run in a fork of this process, which has imported
@@ -15,16 +16,15 @@ are made of annotations, nor of zip's ``strict=``, which is an assertion.
 
 import argparse
 import ast
-import hashlib
-import json
+import compileall
 import multiprocessing
 import os
+import py_compile
 import shutil
 import signal
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -38,12 +38,23 @@ from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 from hypothesis import Phase, settings
+from mutation_record import (
+    LEAST,
+    REPOSITORY,
+    RESULTS,
+    ROOMS,
+    counts,
+    digest,
+    explain,
+    files,
+    load,
+    not_measured,
+    room,
+    save,
+    survivors_of,
+)
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SESSIONS = REPOSITORY / "build" / "mutation"
-EXPLANATIONS = REPOSITORY / "tests" / "mutation_survivors.toml"
-RESULTS = REPOSITORY / "docs" / "results" / "mutation.json"
-LEAST = 0.95
 
 # The tests of each room, those that find most first: the next are run only on what these let pass. And those of a
 # file, before them.
@@ -51,7 +62,7 @@ TESTS = {
     "rules": ("tests/test_rules.py", "tests/test_rules_elsewhere.py", "tests/regularization", "tests/optim",
               "tests/test_breaks.py"),
     "regularization": ("tests/regularization", "tests/optim", "tests/test_breaks.py", "tests/test_identity.py"),
-    "optim": ("tests/optim", "tests/training", "tests/executors/test_executors.py"),
+    "optim": ("tests/optim", "tests/test_rules_torch.py", "tests/training", "tests/executors/test_executors.py"),
     "ops": ("tests/ops", "tests/test_transforms.py", "tests/nn"),
 }  # fmt: skip
 FIRST = {
@@ -85,16 +96,6 @@ OPERATORS = {
     "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd", "core/ReplaceTrueWithFalse", "core/ReplaceFalseWithTrue",
     "core/NumberReplacer", "core/ZeroIterationForLoop", "core/ExceptionReplacer",
 }  # fmt: skip
-
-
-def room(file: str) -> str:
-    return Path(file).parts[1]
-
-
-def files() -> list[str]:
-    """Return every file in which mutants are made, by its path in the repository."""
-    found = (f for name in TESTS for f in sorted((REPOSITORY / "minigrad" / name).glob("*.py")))
-    return [str(f.relative_to(REPOSITORY)) for f in found]
 
 
 # --- where mutants are made -------------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ def outcome(test: str, limit: float | None) -> int | None:
 
 def run(test: str, fresh: bool) -> int:
     """Run tests, without a word, and return pytest's status; ELSEWHERE if minigrad was not imported from here."""
-    sys.dont_write_bytecode = not fresh  # only of what is unchanged: two mutants may share a second, and a size
+    sys.dont_write_bytecode = not fresh  # only of tests, which do not change
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -254,24 +255,23 @@ def run(test: str, fresh: bool) -> int:
 # --- all of them ------------------------------------------------------------------------------------------------------
 
 
-def digest(file: str) -> str:
-    return hashlib.sha256((REPOSITORY / file).read_bytes()).hexdigest()[:16]
-
-
 def session(file: str, source: bytes) -> Path:
     """Return the path of cosmic-ray's session for this text of a file."""
-    return SESSIONS / f"{file.replace('/', '.')}.{hashlib.sha256(source).hexdigest()[:16]}.sqlite"
+    return SESSIONS / f"{file.replace('/', '.')}.{digest(source)}.sqlite"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("words", nargs="*", help="only files whose path contains one of these")
+    parser.add_argument("--changed", action="store_true", help="only files not measured as they now stand")
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has killed")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="how many mutants at a time")
     asked = parser.parse_args()
     chosen = [f for f in files() if any(word in f for word in asked.words or [""])]
     if not chosen:
         raise SystemExit(f"no file's path contains any of {asked.words}")
+    if asked.changed:
+        chosen = [f for f in not_measured(load()) if f in chosen]
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"  # a failure is enough: it need not be made small
     settings.register_profile(
         "mutation", deadline=None, derandomize=True, database=None, max_examples=15, phases=[Phase.explicit,
@@ -283,6 +283,8 @@ def main() -> None:
         unneeded = shutil.ignore_patterns(".git", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
         shutil.copytree(REPOSITORY, snapshot, ignore=unneeded)
         os.chdir(snapshot)
+        # Bytecode that is known by the time and size of its source would serve a mutant of the same second and size.
+        compileall.compile_dir("minigrad", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
         measure(chosen, snapshot, asked)
     raise SystemExit(report())
 
@@ -328,19 +330,18 @@ def begin(file: str, path: Path, lines: set[int] | None) -> None:
 def record(file: str) -> None:
     """Write what was found in one file into the results."""
     source = Path(file).read_text()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"files": {}}
+    results = load()
     with use_db(session(file, source.encode())) as db:
         tried = [(i, r) for i, r in db.completed_work_items if r.worker_outcome == WorkerOutcome.NORMAL]
     survived = [change(source, item.mutations[0]) for item, r in tried if r.test_outcome == TestOutcome.SURVIVED]
-    results["files"][file] = {
-        "text": hashlib.sha256(source.encode()).hexdigest()[:16],
+    results[file] = {
+        "text": digest(source.encode()),
         "mutants": len(tried),
         "killed": len(tried) - len(survived),
         "hung": sum((r.output or "").endswith("timeout") for _, r in tried),
         "survivors": sorted(survived, key=lambda s: (s["line"], s["mutant"])),
     }
-    results["files"] = {f: results["files"][f] for f in files() if f in results["files"]}
-    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    save({f: results[f] for f in files() if f in results})
 
 
 def change(source: str, mutation: MutationSpec) -> dict[str, Any]:
@@ -352,7 +353,7 @@ def change(source: str, mutation: MutationSpec) -> dict[str, Any]:
 
 
 def summary(file: str) -> str:
-    found = json.loads(RESULTS.read_text())["files"][file]
+    found = load()[file]
     return f"{file}: {found['killed']} of {found['mutants']} killed"
 
 
@@ -361,45 +362,32 @@ def summary(file: str) -> str:
 
 def report() -> bool:
     """Join the explanations to the results, write the table, print what is wrong; return whether anything is."""
-    results = json.loads(RESULTS.read_text())["files"]
-    given = tomllib.loads(EXPLANATIONS.read_text()).get("survivor", [])
-    reasons = {(e["file"], e["source"], e["mutant"]): " ".join(e["why"].split()) for e in given}
-    missing = [f for f in files() if f not in results or results[f]["text"] != digest(f)]
+    results = load()
+    missing = not_measured(results)
+    unexplained, vain = explain(results)
     wrong = [f"{f}: not measured as it now stands" for f in missing]
+    wrong += [f"survived at line {s['line']}, unexplained:\n{entry(file, s)}" for file, s in unexplained]
     rows = []
-    for name in TESTS:
-        measured = [f for f in files() if room(f) == name and f in results and results[f]["mutants"]]
-        for file in measured:
-            for survivor in results[file]["survivors"]:
-                survivor["why"] = reasons.get((file, survivor["source"], survivor["mutant"]), "")
-                if not survivor["why"]:
-                    wrong.append(f"survived at line {survivor['line']}, unexplained:\n{entry(file, survivor)}")
-            rows.append(
-                f"| `{file}` | {results[file]['mutants']} | {results[file]['killed']} | {share(results, [file])} |"
-            )
-        if measured:
-            mutants, killed = (sum(results[f][what] for f in measured) for what in ("mutants", "killed"))
-            rows.append(f"| **all of {name}** | {mutants} | {killed} | {share(results, measured)} |")
-            if killed < LEAST * mutants:
-                wrong.append(f"{name}: {killed} of {mutants} mutants killed, less than {LEAST:.0%}")
-    survivors = [(file, s) for file in files() if file in results for s in results[file]["survivors"]]
-    met = {(file, s["source"], s["mutant"]) for file, s in survivors}
-    for file, _, mutant in [reason for reason in reasons if reason not in met]:
-        print(f"{file}: explained in vain, it does not survive: {mutant}")
-    RESULTS.write_text(json.dumps({"files": results}, indent=2, ensure_ascii=False) + "\n")
-    RESULTS.with_suffix(".md").write_text(page(rows, survivors, missing))
-    print("\n".join(wrong) or f"every file measured; {len(survivors)} survivors, each explained")
+    for name in ROOMS:
+        names = {f: f"`{f}`" for f in files() if room(f) == name} | {name: f"**all of {name}**"}
+        for measured, shown in names.items():
+            mutants, killed = counts(results, measured)
+            if mutants:
+                rows.append(f"| {shown} | {mutants} | {killed} | {killed / mutants:.1%} |")
+        if killed < LEAST * mutants:
+            wrong.append(f"{name}: {killed} of {mutants} mutants killed, less than {LEAST:.0%}")
+    for e in vain:
+        print(f"{e['file']}: explained in vain, it does not survive: {e['mutant']}")
+    save(results)
+    RESULTS.with_suffix(".md").write_text(page(rows, survivors_of(results), missing))
+    print("\n".join(wrong) or f"every file measured; {len(survivors_of(results))} survivors, each explained")
     return bool(wrong)
 
 
 def entry(file: str, survivor: dict[str, Any]) -> str:
-    """Return a survivor as an entry of `EXPLANATIONS`, with the reason left to be written."""
+    """Return a survivor as an entry of mutation_survivors.toml, with the reason left to be written."""
     words = {"file": file, "source": survivor["source"], "mutant": survivor["mutant"], "why": ""}
     return "[[survivor]]\n" + "\n".join(f"{name} = '''{word}'''" for name, word in words.items()) + "\n"
-
-
-def share(results: dict[str, Any], of: list[str]) -> str:
-    return f"{sum(results[f]['killed'] for f in of) / sum(results[f]['mutants'] for f in of):.1%}"
 
 
 def page(rows: list[str], survivors: list[tuple[str, dict[str, Any]]], missing: list[str]) -> str:

@@ -26,6 +26,7 @@ MAKERS = {
     "Adagrad": optim.Adagrad,
     "RMSprop": optim.RMSprop,
     "Lion": optim.Lion,
+    "NAdam": optim.NAdam,
 }
 
 
@@ -246,6 +247,10 @@ def test_the_state_of_an_optimizer_that_made_no_step_can_be_loaded():
         (optim.Adagrad, {"lr": 1e-2, "eps": 1e-10}),
         (optim.RMSprop, {"lr": 1e-2, "rho": 0.99, "eps": 1e-8}),
         (optim.Lion, {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99}),
+        (optim.Adadelta, {"lr": 1.0, "rho": 0.9, "eps": 1e-6}),
+        (optim.Adamax, {"lr": 2e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+        (optim.NAdam, {"lr": 2e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "psi": 4e-3}),
+        (optim.RAdam, {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
     ],
 )
 def test_numbers_that_are_not_given_are_those_of_the_docstring(make, numbers):
