@@ -3,9 +3,10 @@
 A variant whose numbers stay rational is run in Fractions; one that takes roots, in arb balls of `PRECISION` bits, which
 contain the exact value by construction. Then the same steps in float64, as this library trains; the distance to the
 exact value is the stated error. And the same steps in balls of `COARSE` bits, whose radii add up what rounding every
-operation can do: in units of that arithmetic's roundoff, and with `ROOM` for another order of the operations, they are
-the tolerance for somebody else's float64. (Balls of 53 bits would not do: what happens to be exact in float64, because
-the inputs have few bits, has no radius, and in float32, or in another order, it is not exact.)
+operation in this order can do. In units of that arithmetic's roundoff, and times `ROOM`, they are the tolerance for
+somebody else's float64. `ROOM` is an allowance for other orders of the operations, chosen and not derived: there is no
+end to the ways of writing a formula, and no bound on them all. (Balls of 53 bits would not do: what happens to be
+exact in float64, because the inputs have few bits, has no radius, and in float32, or in another order, it is not.)
 
 Hyperparameters, weights and gradients are few-bit dyadic numbers: exact in float32 too, and with powers βᵗ that are
 exact in float64 for all ten steps, so that the float64 results do not depend on anybody's ``pow``. Signs and maxima
@@ -34,7 +35,7 @@ STEPS = 10
 PRECISION = 256
 COARSE = 24  # float32's
 DIGITS = 112  # bits of a ball's midpoint that are written
-ROOM = 8
+ROOM = 8  # an allowance
 
 HYPER = {
     "lr": Fraction(1, 8), "momentum": Fraction(7, 8), "beta1": Fraction(7, 8), "beta2": Fraction(31, 32),
@@ -156,21 +157,15 @@ def _float64(v: Variant, hyper: dict[str, Fraction]) -> list[tuple[Any, ...]]:
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
-def _ends(x: Any) -> tuple[Fraction, Fraction]:
-    """Return midpoint and radius of an exact number or a ball."""
-    return (x, Fraction(0)) if isinstance(x, Fraction) else (x.middle, x.radius)
-
-
 def _distance(x: float, y: Any) -> Fraction:
-    """Return a bound on |x − y|."""
-    mid, radius = _ends(y)
-    return abs(Fraction(x) - mid) + radius
+    """Return a bound on |x − y|, for an exact number or a ball y."""
+    found: Fraction = abs(Fraction(x) - y) if isinstance(y, Fraction) else y.distance(x)
+    return found
 
 
-def _allowed(x: Any) -> Fraction:
+def _allowed(x: Ball) -> Fraction:
     """Return the tolerance in float64 of a coarse ball: its radius and one rounding more, times `ROOM`, to scale."""
-    mid, radius = _ends(x)
-    found: Fraction = ROOM * (radius * 2**COARSE + abs(mid)) * Fraction(1, 2**53)
+    found: Fraction = ROOM * (x.radius * 2**COARSE + abs(x.middle)) * Fraction(1, 2**53)
     return found
 
 
@@ -181,9 +176,8 @@ def _written(x: Any) -> Any:
     """Return "p/q", or a ball as [midpoint, radius]."""
     if isinstance(x, Fraction):
         return f"{x.numerator}/{x.denominator}"
-    mid, radius = _ends(x)
-    kept, cut = _cut(mid, DIGITS)
-    return [_hex(kept), _up(radius + cut, 1)]
+    kept, cut = _cut(x.middle, DIGITS)
+    return [_hex(kept), _up(x.radius + cut, 1)]
 
 
 def _cut(x: Fraction, bits: int) -> tuple[Fraction, Fraction]:

@@ -1,5 +1,6 @@
 """The properties hold for optimizers that are right, and find every published defect in ones that are wrong."""
 
+import dataclasses
 import re
 from functools import partial
 
@@ -144,10 +145,65 @@ def breaks(holds, make):
     return False
 
 
-@pytest.mark.parametrize("defect", [opt.decay_called_l2, opt.twice_the_l2, opt.ignores_l2])
-def test_l2_that_is_decay_or_twice_itself_or_nothing_is_found(defect):
-    with pytest.raises(PropertyError, match="L2 adds l2·w to the gradient"):
-        properties.check_coupled(defect)
+INVENTED = [
+    opt.decays_by_the_root_of_lr,
+    opt.decays_every_second_step,
+    opt.remembers_after_three_steps,
+    opt.decays_large_weights,
+    opt.spares_very_large_weights,
+    opt.decays_the_first_half,
+    opt.decays_twice_without_a_gradient,
+    opt.remembers_after_a_sign_change,
+    opt.lion_remembers,
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("defect", INVENTED)
+def test_a_decay_that_is_wrong_now_and_then_is_found(defect, dtype):
+    with pytest.raises(PropertyError) as found:
+        properties.check_decoupled(defect, dtype=dtype)
+    assert not isinstance(found.value, VacuousError)
+
+
+def test_what_no_draw_meets_is_not_found_as_the_page_says():
+    properties.check_decoupled(opt.remembers_after_a_hundred_steps)
+    properties.check_decoupled(opt.decays_the_first_hundred_weights)
+    with pytest.raises(PropertyError):
+        properties.check_decoupled(
+            opt.decays_the_first_hundred_weights, shape=(101,), settings=settings(max_examples=5)
+        )
+
+
+def test_arrays_of_any_shape_can_be_asked_for():
+    for shape in ((), (0,), (2, 1025)):
+        few = settings(max_examples=5)
+        properties.factor_is_below_one(opt.decays_the_old_weight, shape=shape, settings=few)
+        properties.state_ignores_decay(opt.decays_the_old_weight, shape=shape, settings=few)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "defect",
+    [opt.decay_called_l2, opt.twice_the_l2, opt.ignores_l2, opt.lion_ignores, opt.lion_forgets,
+     opt.lion_with_twice_the_l2],
+)  # fmt: skip
+def test_l2_that_is_decay_or_twice_itself_or_nothing_is_found(defect, dtype):
+    for holds in (properties.check_coupled, properties.penalty_enters_the_state):
+        with pytest.raises(PropertyError, match="L2 adds l2·w to the gradient"):
+            holds(defect, dtype=dtype)
+
+
+def test_a_lion_is_coupled_decoupled_or_wrong_by_what_its_sign_and_its_buffer_see():
+    properties.check_coupled(opt.lion_l2)
+    properties.check_decoupled(opt.lion_ignores)
+
+
+@pytest.mark.parametrize("defect", [opt.stands_still, opt.ignores_l2_in_steps_too_small_to_see])
+def test_an_l2_in_steps_that_nobody_sees_is_not_called_right(defect):
+    for holds in (properties.penalty_turns_the_step, properties.penalty_enters_the_state):
+        with pytest.raises(VacuousError, match="does the optimizer move"):
+            holds(defect)
 
 
 def test_l2_behind_the_buffer_is_found_by_what_the_buffer_remembers():
@@ -180,9 +236,30 @@ def test_a_tolerance_larger_than_the_effect_is_found():
     properties.assert_visible(decay * w, one_step_bound(w, np.ones(2), 1e-3, decay))
 
 
-def test_an_optimizer_that_stands_still_is_not_called_right():
+STILL = opt.stateless(lambda w, g, lr, decay: w)
+
+
+@pytest.mark.parametrize(
+    ("holds", "make"),
+    [
+        *((holds, opt.stateless(lambda w, g, lr, decay: (1 - decay) * w)) for holds in DECOUPLED[3:]),
+        (properties.decay_is_linear, STILL),
+        (partial(properties.doors_agree, lambda w, lr, l2: lambda g: w), STILL),
+        (partial(properties.paths_agree, STILL), STILL),
+    ],
+)
+def test_an_optimizer_that_stands_still_is_not_called_right(holds, make):
     with pytest.raises(VacuousError, match="does the optimizer move"):
-        properties.old_weight_decays(opt.stateless(lambda w, g, lr, decay: (1 - decay) * w))
+        holds(make)
+
+
+def test_conventions_that_could_not_be_told_apart_are_not_called_right(monkeypatch):
+    """The rate would be seen, and the multipliers 1 and 1 + 2⁻²⁰ not."""
+    draws = properties._draws({"dtype": np.float32}, 3, (-2, 2), (-4, -3), False)
+    near = draws.map(lambda d: dataclasses.replace(d, lr=1 + 2.0**-20))
+    monkeypatch.setattr(properties, "_door_3", lambda how, steps: near)
+    with pytest.raises(VacuousError):
+        properties.decay_is_multiplied_by(opt.trains(mg.optim.SGD), None, dtype=np.float32)
 
 
 def test_the_counterexample_is_the_smallest_and_the_same_every_time():

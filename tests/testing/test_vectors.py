@@ -1,5 +1,6 @@
 """The vectors are what the code computes, and what is wrong does not meet them."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -44,6 +45,43 @@ def test_every_claim_about_a_file_and_a_rules_two_doors_is_as_expected(name):
     for claim in vectors.claims():
         if claim.name.partition(".")[0] == name:
             assert claim.prove().holds == claim.expected, claim.name
+
+
+def altered(monkeypatch, name, **changes):
+    """Let the first weight of the first step on file be another."""
+    found = vectors.load(name)
+    found.steps[0]["w"] = dataclasses.replace(found.steps[0]["w"], **changes)
+    monkeypatch.setattr(vectors, "load", lambda _: found)
+
+
+@pytest.mark.parametrize("changes", [{"tolerance": 0.9}, {"error": 0.9}, {"tolerance": 0.0}])
+def test_a_file_whose_float64_is_beyond_its_error_or_its_tolerance_is_not_claimed(monkeypatch, changes):
+    """By a tenth, and by everything. The ball's radius is in the error stated, and not added again."""
+    first = vectors.load("adam_decay").steps[0]["w"]
+    (mid, radius), error = first.exact[0], first.error[0]
+    assert radius
+    off = float(abs(Fraction(first.float64[0]) - mid)) or error
+    wrong = {name: np.full(4, share * off) for name, share in changes.items()}
+    altered(monkeypatch, "adam_decay", **wrong)
+    assert not vectors._reproduced("adam_decay").holds
+
+
+def test_the_radius_is_not_granted_twice(monkeypatch):
+    zero, one = np.zeros(4), np.ones(4)
+    altered(
+        monkeypatch, "sgd", float64=one, exact=[(Fraction(1), Fraction(1, 2))] * 4, error=zero + 0.25, tolerance=one
+    )
+    assert not vectors._reproduced("sgd").holds
+    altered(
+        monkeypatch, "sgd", float64=one, exact=[(Fraction(1), Fraction(1, 4))] * 4, error=zero + 0.25, tolerance=one
+    )
+    assert vectors._reproduced("sgd").holds
+
+
+def test_balls_that_overlap_decide_nothing_about_two_doors(monkeypatch):
+    altered(monkeypatch, "sgd_l2", exact=[(Fraction(1), Fraction(1, 4))] * 4)
+    with pytest.raises(UndecidedError, match=r"the balls of w\[0\] overlap after step 1"):
+        vectors._same_weights("sgd")
 
 
 def test_only_gradient_descents_doors_share_their_weights():
@@ -175,6 +213,25 @@ def test_an_implementation_that_shows_no_state_is_held_to_its_weights():
     vectors.check(make, "adamw")
     with pytest.raises(PropertyError, match=r"not adam_decay: after step 1, w\[0\] = .*rounding explains"):
         vectors.check(lambda w, decay, **h: make(w, decay=decay / 2, **h), "adamw")
+
+
+def test_adamw_in_other_orders_of_its_operations_meets_the_vectors():
+    def lerp(w, g, m, v, *, lr, decay, beta1, beta2, eps, t):  # Keras and torch: step size and correction apart
+        m, v = m + (1 - beta1) * (g - m), v + (1 - beta2) * (g * g - v)
+        scale = (1 - beta2**t) ** 0.5
+        return w - (decay * w + lr * scale / (1 - beta1**t) * (m / (np.sqrt(v) + eps * scale))), m, v
+
+    def late_division(w, g, m, v, *, lr, decay, beta1, beta2, eps, t):
+        m, v = g + (m - g) * beta1 if cancels else m - (m - g) * (1 - beta1), (1 - beta2) * g**2 + beta2 * v
+        return w - decay * w - (lr * m) / ((1 - beta1**t) * (np.sqrt(v / (1 - beta2**t)) + eps)), m, v
+
+    cancels = False
+    for step in (lerp, late_division):
+        for dtype in (np.float64, np.float32):
+            vectors.check(positional(step, states=2, counts=True), "adamw", dtype)
+    cancels = True  # why the tolerance is called an allowance
+    with pytest.raises(PropertyError, match=r"m\[0\] = "):
+        vectors.check(positional(late_division, states=2, counts=True), "adamw", np.float32)
 
 
 def test_the_vectors_need_numpy_alone_and_the_rest_says_what_it_needs():
