@@ -95,25 +95,34 @@ def backpropagate(
 
 def _vjps(node: Node, g: Any, reach: set[Node] | None, ops: Any) -> list[tuple[Node, Any]]:
     """Return each operand of `node` that wants a gradient, with its gradient."""
-    operation, operands = node._op, node._inputs
-    wanted = [
-        i
-        for i, p in enumerate(operands)
-        if isinstance(p, Node) and p.requires_grad and (reach is None or p in reach) and operation.vjps[i] is not None
-    ]
-    if ops is not None and not operation.twice:
-        return [(operands[i], operation.once(i, g, node)) for i in wanted]
+    operation, options = node._op, node._static
+    wanted: list[Any] = []
+    values: list[Any] = []
+    for p in node._inputs:
+        if isinstance(p, Node):
+            if p.requires_grad and (reach is None or p in reach):
+                wanted.append((len(values), p))
+            values.append(p.data if ops is None else p)
+        else:
+            values.append(p)
+    y: Any
     if ops is None:
         y = node.data
         xp = np if type(y) is np.ndarray else backend.namespace(y)
-        values = [p.data if isinstance(p, Node) else p for p in operands]
         saved = node._saved
+    elif operation.twice:
+        xp, y = ops, node
+        saved = operation.save(xp, *values, **options) if operation.save else None
     else:
-        xp, y, values = ops, node, list(operands)
-        saved = operation.save(xp, *values, **node._static) if operation.save else None
+        return [(p, operation.once(i, g, node)) for i, p in wanted if operation.vjps[i] is not None]
     if operation.save:
         values = [saved, *values]
-    return [(operands[i], operation.vjps[i](xp, g, y, *values, **node._static)) for i in wanted]
+    found = []
+    for i, p in wanted:
+        vjp = operation.vjps[i]
+        if vjp is not None:
+            found.append((p, vjp(xp, g, y, *values, **options) if options else vjp(xp, g, y, *values)))
+    return found
 
 
 def _inputs_first(root: Node) -> list[Node]:

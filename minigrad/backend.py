@@ -17,6 +17,7 @@ from minigrad.rules import functions
 __all__ = ["constant", "current", "describe_devices", "namespace", "ones_like", "to_host", "use_backend", "zeros"]
 
 _NAMES = ("numpy", "cupy")
+_OBJECT = np.dtype(object)
 _current: ContextVar[Any] = ContextVar("minigrad_backend", default=np)
 
 
@@ -49,7 +50,7 @@ class use_backend:  # noqa: N801 -- reads as a function: mg.use_backend("cupy")
 
 def namespace(x: Any) -> Any:
     """Return the array module that computes with `x`: an array, or a tensor around one. Plain numbers are NumPy's."""
-    return _module(type(_array(x))) or np
+    return np if type(x) is np.ndarray else _module(type(_array(x))) or np
 
 
 def to_host(x: Any) -> np.ndarray[Any, Any]:
@@ -83,7 +84,7 @@ def constant(x: Any, number: Any) -> Any:
 
     Beside an object array a bare 0 or 1 would become an entry, and at the first division a float.
     """
-    return 0 * x + number if getattr(x, "dtype", object) == object else number
+    return 0 * x + number if getattr(x, "dtype", _OBJECT) == _OBJECT else number
 
 
 def ones_like(x: Any) -> Any:
@@ -100,8 +101,10 @@ def zeros(shape: Any, x: Any) -> Any:
     return found
 
 
-# NumPy orders and roots exact numbers by what Python makes of their operators, in which an int, a float or an
-# undecided comparison passes unseen. On object arrays the rules' own functions are taken entry by entry.
+# NumPy orders and roots exact numbers by what Python makes of their operators, in which an int or a float passes
+# unseen. On object arrays the rules' own functions are taken entry by entry. A comparison is what the entries make of
+# it: minigrad's balls raise where it is undecided, a bare flint.arb answers False. sign, relu, maximum and minimum
+# refuse one, since it has no such method; abs, leaky_relu, clip, max and min take that answer.
 for _function, _array_function in (
     (functions.sqrt, np.sqrt),
     (functions.sign, np.sign),
@@ -121,7 +124,7 @@ def _array(x: Any) -> Any:
 
 def _module(kind: type) -> Any:
     """Return the array module that owns an array type, or None if `kind` is no array type."""
-    if issubclass(kind, np.ndarray | np.generic):
+    if issubclass(kind, (np.ndarray, np.generic)):
         return np
     if kind.__module__.partition(".")[0] == "cupy":
         return importlib.import_module("cupy")

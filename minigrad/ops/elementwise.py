@@ -315,9 +315,8 @@ clip.vjp(
 @op(reads=(0,))
 def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
     """Return a where the condition holds, b elsewhere."""
-    if _has("O", a, b):
-        a, b = a + constant(b, 0), b + constant(a, 0)
-    return xp.where(condition, a, b)
+    y = xp.where(condition, a, b)
+    return xp.where(condition, a + constant(b, 0), b + constant(a, 0)) if y.dtype.kind == "O" else y
 
 
 where.vjp(
@@ -331,7 +330,10 @@ where.vjp(
 
 def _has(kinds: str, *operands: Any) -> bool:
     """Tell whether an operand's dtype is of one of the kinds: c for complex numbers, O for exact ones."""
-    return any(x.dtype.kind in kinds for x in operands if hasattr(x, "dtype"))
+    for x in operands:  # noqa: SIM110 -- a generator would cost as much as the function
+        if hasattr(x, "dtype") and x.dtype.kind in kinds:
+            return True
+    return False
 
 
 def _magnitude(xp: Any, x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.ops.elementwise import relu, sigmoid
+from minigrad.ops.elementwise import relu, sigmoid, softplus
 from minigrad.ops.operation import op, run, unbroadcast
 from minigrad.ops.reductions import below_largest, divided, mean
 from minigrad.tensor import Tensor
@@ -22,7 +22,7 @@ __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "log_softmax", "
 def softmax(xp: Any, x: Any, axis: int = -1) -> Any:
     """Return eˣ / Σ eˣ along `axis`, without overflow for any x."""
     e = xp.exp(below_largest(xp, x, axis)[0])
-    return e / xp.sum(e, axis=axis, keepdims=True)
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 softmax.vjp(lambda xp, g, y, x, axis: y * (g - xp.sum(g * y, axis=axis, keepdims=True)))
@@ -32,7 +32,7 @@ softmax.vjp(lambda xp, g, y, x, axis: y * (g - xp.sum(g * y, axis=axis, keepdims
 def log_softmax(xp: Any, x: Any, axis: int = -1) -> Any:
     """Return x − log Σ eˣ along `axis`, the logarithm of `softmax`, without overflow for any x."""
     low = below_largest(xp, x, axis)[0]
-    return low - xp.log(xp.sum(xp.exp(low), axis=axis, keepdims=True))
+    return low - xp.log(xp.exp(low).sum(axis=axis, keepdims=True))
 
 
 log_softmax.vjp(lambda xp, g, y, x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True))
@@ -63,7 +63,8 @@ def cross_entropy(xp: Any, logp: Any, logits: Any, labels: Any) -> Any:
         # A class that a label excludes adds 0, also where its log-probability is −∞.
         return divided(-xp.sum(labels * xp.where(labels == 0, 0, logp)), _rows(logits))
     labels = _checked(labels, logits)
-    return -run(xp, mean, xp.take_along_axis(logp, xp.asarray(labels)[..., None], axis=-1))
+    rows = logp.reshape(-1, logp.shape[-1])
+    return -mean.operation.forward(xp, rows[xp.arange(len(rows)), xp.asarray(labels).reshape(-1)])
 
 
 cross_entropy.vjp(
@@ -104,7 +105,8 @@ def _checked(labels: Any, logits: Any) -> Any:
             f"integer labels for logits of shape {logits.shape} have shape {logits.shape[:-1]}, got {shape}"
         )
     if backend.namespace(labels) is np and np.size(labels):
-        for label in (np.min(labels), np.max(labels)):
+        labels = np.asarray(labels)
+        for label in (labels.min(), labels.max()):
             if not 0 <= label < classes:
                 raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
     return labels
@@ -118,6 +120,8 @@ def binary_cross_entropy_with_logits(xp: Any, logits: Any, targets: Any) -> Any:
     equal.
     """
     _same_shape(logits, targets, "targets", "logits")
+    if logits.dtype == object:  # perhaps undecided whether x > 0
+        return run(xp, mean, run(xp, softplus, logits) - logits * targets)
     positive = run(xp, relu, logits)
     loss = positive - logits * targets + xp.log1p(xp.exp(logits - positive - positive))
     return run(xp, mean, loss)

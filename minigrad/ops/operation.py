@@ -68,21 +68,29 @@ class Operation:
 
     def version(self, operands: Any) -> int:
         """Return how often, in all, the memory that the vjps read has been written."""
-        return sum(operands[i]._version[0] for i in self.read(operands) if isinstance(operands[i], Node))
+        written = 0
+        for x in operands if self.reads is None else self.reads and [operands[i] for i in self.reads]:
+            if isinstance(x, Node):
+                written += x._version[0]
+        return written
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into operands and options, whichever way they were passed."""
         if len(given) > len(self.names):
             raise TypeError(f"{self.__name__} takes at most {len(self.names)} arguments, got {len(given)}")
-        named = dict(zip(self.names, given, strict=False))
-        if twice := named.keys() & options.keys():
-            raise TypeError(f"{self.__name__} got {', '.join(sorted(twice))} twice")
-        arguments = self.defaults | named | options
-        if missing := [n for n in self.names if n not in arguments]:
-            raise TypeError(f"{self.__name__} misses its argument {missing[0]}")
-        operands = tuple(arguments.pop(n) for n in self.names[: self.arity])
-        # An np.float64 among the options would promote float32 arrays.
-        return operands, {n: v.item() if isinstance(v, np.generic) else v for n, v in arguments.items()}
+        arguments = self.defaults | options
+        for name, x in zip(self.names, given, strict=False):
+            if name in options:
+                raise TypeError(f"{self.__name__} got {name} twice")
+            arguments[name] = x
+        for name in self.names:
+            if name not in arguments:
+                raise TypeError(f"{self.__name__} misses its argument {name}")
+        operands = tuple([arguments.pop(name) for name in self.names[: self.arity]])
+        for name, option in arguments.items():
+            if isinstance(option, np.generic):  # an np.float64 among the options would promote float32 arrays
+                arguments[name] = option.item()
+        return operands, arguments
 
     def once(self, i: int, g: Any, node: Node) -> Tensor:
         """Return vjp `i` as a tensor whose own derivative is refused by name."""
@@ -179,14 +187,19 @@ def op(
         def call(*operands: Any, **options: Any) -> Tensor:
             if not variadic and (len(operands) != len(operation.vjps) or operation.defaults):
                 operands, options = operation.bind(operands, options)
-            recorded = odd = False
+            recorded = found = odd = False
             values: list[Any] = []
             for x in operands:
                 if isinstance(x, Node):
                     recorded = recorded or x.requires_grad
                     x = x.data  # noqa: PLW2901
-                odd = odd or type(x) is not np.ndarray
+                kind = type(x)
+                if kind is np.ndarray:
+                    found = True
+                elif kind not in _PLAIN:
+                    odd = True
                 values.append(x)
+            odd = odd or not found
             xp, values = _placed(values) if odd else (np, values)
             try:
                 if save is None:
@@ -198,7 +211,8 @@ def op(
             except (TypeError, ValueError, IndexError) as error:
                 raise _explained(error, operation, values) from error
             if type(array) is not np.ndarray:
-                array = xp.asarray(array)
+                # Of 0-d object arrays NumPy makes bare numbers; an int among them stays exact, and differentiable.
+                array = xp.asarray(array, dtype=None if hasattr(array, "dtype") else object)
             t = result(array)
             if view and isinstance(operands[0], Node):
                 t._version = operands[0]._version
@@ -237,6 +251,9 @@ class _Each:
         return 0
 
 
+_PLAIN = (float, int, type(None))  # what stays as it is beside an array
+
+
 def _placed(values: list[Any]) -> tuple[Any, list[Any]]:
     """Return the array module of `values`, and the values so that they keep each other's dtypes.
 
@@ -265,13 +282,16 @@ def _explained(error: Exception, operation: Operation, values: list[Any]) -> Exc
 
 def run(xp: Any, function: Any, *operands: Any, **options: Any) -> Any:
     """Call minigrad's `function` within a vjp: on arrays its bare forward, in higher order the operation itself."""
-    if any(isinstance(x, Tensor) for x in operands):
-        return function(*operands, **options)
+    for x in operands:
+        if isinstance(x, Tensor):
+            return function(*operands, **options)
     return function.operation.forward(xp, *operands, **options)
 
 
 def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
     """Return gradient `g`, of the shape of a result, as a gradient of the operand `x` that was broadcast to it."""
+    if getattr(g, "shape", None) == x.shape and g.dtype is x.dtype:
+        return g
     g = g if hasattr(g, "shape") else xp.asarray(g)  # of 0-d object arrays NumPy makes bare numbers
     if g.shape != x.shape:
         added = g.ndim - x.ndim

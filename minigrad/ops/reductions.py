@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import constant
 from minigrad.ops.operation import op, run
-from minigrad.tensor import Tensor
 
 __all__ = ["logsumexp", "max", "mean", "min", "sum", "var"]
 
@@ -38,13 +36,22 @@ def count(x: Any, axis: Any) -> int:
 
 def divided(x: Any, n: int) -> Any:
     """Return x / n; exactly for exact numbers (Python's int / int is a float), and where n is beyond x's dtype."""
-    dtype = getattr(x, "dtype", object)
-    if dtype == object:
-        return x / n if isinstance(x, Tensor) else _divided_exactly(x, n)
-    return x * (1 / n) if dtype == np.float16 else x / n
+    dtype = getattr(x, "dtype", _OBJECT)
+    if dtype == _OBJECT:
+        return run(np, _divided_exactly, x, n=n)
+    return x * (1 / n) if dtype == _HALF else x / n
 
 
-_divided_exactly = np.frompyfunc(lambda x, n: Fraction(x, n) if isinstance(x, int) else x / n, 2, 1)
+_OBJECT, _HALF = np.dtype(object), np.dtype(np.float16)
+_quotient = np.frompyfunc(lambda x, n: Fraction(x, n) if isinstance(x, int) else x / n, 2, 1)
+
+
+@op(reads=())
+def _divided_exactly(xp: Any, x: Any, n: int) -> Any:
+    return _quotient(x, n)
+
+
+_divided_exactly.vjp(lambda xp, g, y, x, n: divided(g, n))
 
 # --- sums -------------------------------------------------------------------------------------------------------------
 
@@ -52,7 +59,7 @@ _divided_exactly = np.frompyfunc(lambda x, n: Fraction(x, n) if isinstance(x, in
 @op(reads=())
 def sum(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the sum of the entries along `axis`."""
-    return xp.sum(x, axis=axis, keepdims=keepdims)
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 sum.vjp(lambda xp, g, y, x, axis, keepdims: spread(xp, g, x, axis, keepdims))
@@ -62,8 +69,8 @@ sum.vjp(lambda xp, g, y, x, axis, keepdims: spread(xp, g, x, axis, keepdims))
 def mean(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean of the entries along `axis`."""
     if x.dtype == object:
-        return divided(xp.sum(x, axis=axis, keepdims=keepdims), count(x, axis))
-    return xp.mean(x, axis=axis, keepdims=keepdims)
+        return divided(x.sum(axis=axis, keepdims=keepdims), count(x, axis))
+    return x.mean(axis=axis, keepdims=keepdims)
 
 
 mean.vjp(lambda xp, g, y, x, axis, keepdims: spread(xp, divided(g, count(x, axis)), x, axis, keepdims))
@@ -94,7 +101,7 @@ def max(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the largest entry along `axis`; equal ones share its gradient equally. NaN wins."""
     if x.dtype == complex:
         return _by_real_part(xp, xp.max, x, axis, keepdims)
-    return xp.max(x, axis=axis, keepdims=keepdims)
+    return x.max(axis=axis, keepdims=keepdims)
 
 
 max.vjp(lambda xp, g, y, x, axis, keepdims: _shared(xp, g, y, x, axis, keepdims))
@@ -105,7 +112,7 @@ def min(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the smallest entry along `axis`; equal ones share its gradient equally. NaN wins."""
     if x.dtype == complex:
         return _by_real_part(xp, xp.min, x, axis, keepdims)
-    return xp.min(x, axis=axis, keepdims=keepdims)
+    return x.min(axis=axis, keepdims=keepdims)
 
 
 min.vjp(lambda xp, g, y, x, axis, keepdims: _shared(xp, g, y, x, axis, keepdims))
@@ -130,11 +137,11 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
     """Return x minus its largest entry along `axis`, and that entry; where that is infinite, x as it is.
 
     On arrays only. The difference of two huge numbers may be −∞ in their dtype; its exponential is the right one.
-    Exact numbers do not overflow, and may be undecided which is the largest: they stay as they are.
+    Exact numbers do not overflow, and may be undecided which is the largest: 0 is subtracted.
     """
     if x.dtype == object:
-        return x, constant(x, 0)
-    top = xp.max(x.real, axis=axis, keepdims=True)
+        return x, 0
+    top = x.real.max(axis=axis, keepdims=True)
     with np.errstate(over="ignore"):
         return x - xp.where(xp.isfinite(top), top, 0), top
 

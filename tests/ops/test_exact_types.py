@@ -8,6 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.proof.balls import Ball
+from minigrad.proof.claims import UndecidedError
 from minigrad.proof.exact import array, check
 
 X = [[[Fraction(n, 4) for n in row] for row in part] for part in (((-3, 2), (0, 5)), ((6, 6), (-1, 7)))]
@@ -57,6 +58,14 @@ SMOOTH = {
     "cross_entropy": lambda x: mg.cross_entropy(x, np.array([[0, 1], [1, 1]])), "mse": lambda x: mg.mse(x, x.data * 2),
     "layer_norm": lambda x: mg.layer_norm(x, x.data[0, 0], x.data[1, 0], eps=1),
     "linear": lambda x: mg.linear(x, x[0], x[1, 0]),
+    "logsumexp": lambda x: mg.logsumexp(x) + mg.logsumexp(x, axis=1),
+    "binary_cross_entropy": lambda x: mg.binary_cross_entropy_with_logits(x, x.data * x.data),
+}  # fmt: skip
+
+KINKED = {
+    "abs": mg.abs, "sign": mg.sign, "relu": mg.relu, "leaky_relu": mg.leaky_relu, "sqrt": lambda x: mg.sqrt(x * x),
+    "maximum": lambda x: mg.maximum(x, 0), "minimum": lambda x: mg.minimum(x, 0), "clip": lambda x: mg.clip(x, 0, 1),
+    "max": mg.max, "min": mg.min,
 }  # fmt: skip
 
 
@@ -87,10 +96,26 @@ def test_smooth_operations_keep_balls_and_enclose_the_float_values(name, kind):
         assert Ball(ball).distance(x) < 1e-13
 
 
+@pytest.mark.parametrize("name", KINKED)
+def test_balls_raise_where_a_kink_lies_within_them(name):
+    x = mg.tensor(np.array([Ball(flint.arb(1, 2)), Ball(flint.arb(1, 3))]), requires_grad=True)
+    with pytest.raises(UndecidedError):
+        KINKED[name](x).sum().backward()
+
+
+@pytest.mark.parametrize("name", ["sign", "relu", "maximum", "minimum"])
+def test_bare_flint_balls_are_refused_where_their_comparisons_would_be_wrong(name):
+    with pytest.raises(TypeError):
+        KINKED[name](mg.tensor(np.array([flint.arb(1, 2)])))
+
+
 def test_integers_divide_into_fractions():
     x = mg.tensor(np.array([1, 2, 4], dtype=object), requires_grad=True)
     (x.mean() + mg.maximum(x, x).mean()).backward()
     assert all(type(g) is Fraction for g in x.grad)
+    second = mg.grad(lambda x: mg.sum(mg.grad(lambda x: mg.sum(x) * mg.mean(x))(x)))(x.data)
+    assert second.tolist() == [2, 2, 2]
+    assert all(type(g) is Fraction for g in second)
 
 
 def test_state_of_an_optimizer_begins_at_zeros_of_the_parameters_type():

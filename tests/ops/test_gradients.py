@@ -130,7 +130,9 @@ def test_dtype_in_is_dtype_out(case, dtype):
             assert g is None or (g.dtype, g.shape) == (dtype, x.shape)
 
 
-@pytest.mark.parametrize("f", [mg.add, mg.subtract, mg.multiply, mg.divide, mg.maximum, mg.matmul, mg.mse], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [mg.add, mg.subtract, mg.multiply, mg.divide, mg.maximum, mg.matmul, mg.mse], ids=lambda f: f.__name__
+)
 def test_a_gradient_has_the_dtype_of_its_operand_beside_a_wider_one_too(f):
     narrow = mg.tensor(np.array([1, 2], np.float32), requires_grad=True)
     wide = mg.tensor(np.array([3.0, 4.0]), requires_grad=True)

@@ -89,6 +89,36 @@ def test_with_momentum_the_stationary_points_are_those_of_another_coefficient(ru
     assert found.latex == r"\lambda' = \frac{\eta \left(1 - \beta\right)}{\alpha}"
 
 
+@pytest.mark.parametrize(
+    ("rule", "situation", "l2"),
+    [
+        ("sgd", "lr-schedule", "η/(s·α)"),
+        ("heavy_ball", "schedule", "η·(1 − β)/α"),
+        ("heavy_ball", "lr-schedule", "η·(1 − β)/(s·α)"),
+        ("heavy_ball_inside", "schedule", "η·(1 − β)/α"),
+        ("heavy_ball_inside", "lr-schedule", "η·(1 − β)/(s·α)"),
+        ("nesterov", "lr-schedule", "η·(1 − β)/(s·α)"),
+    ],
+)
+def test_under_a_schedule_one_coefficient_and_no_other_makes_the_doors_rest_alike(rule, situation, l2):
+    found = decide("doors-2-3", rule, situation).stationary
+    assert found.hyper == {"λ′": l2}
+    assert "nowhere" not in found.proof
+    q = Question(PAIRS["doors-2-3"], rule, SITUATIONS[situation])
+    lr, decay, s, beta = (q.symbol(n) for n in ("lr", "decay", "s", "momentum"))
+    right = decay / lr * (1 if rule == "sgd" else 1 - beta) / (s if situation == "lr-schedule" else 1)
+    for factor in (1, 1 / (1 - beta), 7 / s**2):
+        assert stationary.same(q, stationary.sets(q, {"l2": right * factor})) == (factor == 1)
+
+
+def test_a_point_that_rests_on_one_side_alone_does_so_in_the_step_whose_multiplier_is_given():
+    found = decide("doors-2-3", "heavy_ball", "lr-schedule").stationary.example
+    given = {n: Fraction(x) for n, x in found["given"].items()}
+    lr, g = given["s"] * given["α"], given["g"]
+    assert Fraction(found["at"]["w"]) == -g * given["α"] / given["η"]
+    assert [Fraction(w) for w in found["instead"]] == [-lr * g / (1 - given["β"]) / given["η"]]
+
+
 @pytest.mark.parametrize("rule", ["adagrad", "rmsprop", "adam", "amsgrad", "lion"])
 def test_with_adaptive_rules_everything_differs(rule):
     assert marks("doors-2-3", rule, "constant") == "≠≠≠"
@@ -268,6 +298,12 @@ def test_weights_that_are_not_proved_to_agree_are_not_said_to_differ(monkeypatch
     assert found.example["left"]["w"] == found.example["right"]["w"]
 
 
+def test_the_shortest_run_that_differs_is_found():
+    found = decide("doors-1-2", "heavy_ball", "missing-gradients").trajectory
+    assert found.text == "the weights differ after 1 step"
+    assert (found.example["left"], found.example["right"]) == ({"w": ["1", "0"]}, {"w": ["1", "1"]})
+
+
 def test_a_run_names_the_numbers_it_used_and_no_others():
     q = Question(PAIRS["doors-1-2"], "sgd", SITUATIONS["missing-gradients"])
     values, left, _ = search.differing_run(q)
@@ -283,7 +319,7 @@ def test_a_state_that_may_rest_at_two_places_is_undecided():
         return lr * g, m + (m - 1) * (m - 2)
 
     with pytest.raises(UndecidedError, match="more than one state rests"):
-        rest._of_rule(rule, 1, (("lr", letter("lr")),), None)
+        rest._of_rule(rule, 1, (("lr", letter("lr")),))
 
 
 def test_families_of_points_are_not_compared_by_the_name_of_their_parameter():
@@ -309,7 +345,7 @@ def test_clipping_of_what_contains_the_weights_is_told_apart_and_only_that():
     }
     q = Question(PAIRS["doors-1-2"], "sgd", SITUATIONS["clip-value"])
     with pytest.raises(UndecidedError, match="branches were not told apart"):
-        rest.resting(q, q.pair.left, q.numbers(q.base(), 1), each=True, branches=False)
+        rest.resting(q, q.pair.left, q.numbers(q.base(), 1), branches=False)
 
 
 def test_clipping_here_is_clipping_in_training():

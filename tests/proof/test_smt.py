@@ -141,6 +141,25 @@ def test_a_wrong_coefficient_gives_a_counter_model(wrong):
     assert isinstance(same_step(heavy_ball, wrong), CounterModel)
 
 
+def test_each_half_of_the_criterion_says_what_it_needs():
+    first, second, third = CLAIMS["criterion.theorem"].prove().shown.removeprefix("no exception exists; ").split(" · ")
+    assert first == "only if: needs the doors take the same step"
+    assert second == "if: needs rule(g + λw) = rule(g) + ηw"
+    assert third.startswith("equal after it: needs rule(g + λw) = rule(g) + ηw; the new state does not change")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [same_step, same_state, admits_only, histories.one_for_two, lambda r: same_run(r, steps=1),
+     lambda r: all_steps(rule=r), lambda r: histories.one_for_two_pasts(r, ((0,), (2,))),
+     lambda r: histories.alone(r, 0)],
+)  # fmt: skip
+def test_a_rule_is_called_by_its_name_and_a_name_of_none_is_refused(ask):
+    assert ask("sgd") == ask(sgd)
+    with pytest.raises(ValueError, match="no rule is called 'foo'; there are sgd"):
+        ask("foo")
+
+
 def test_the_theorem_on_all_rules_fails_if_the_doors_are_not_the_doors(monkeypatch):
     assert all(isinstance(found, Proof) for found in criterion_as_a_theorem())
     monkeypatch.setattr("minigrad.proof.smt.onestep.decoupled", lambda rule: decoupled(rule, lambda w, decay: w))
@@ -254,6 +273,13 @@ def test_without_decay_lambda_zero_serves_all_histories():
     found = histories.one_for_two_pasts(adagrad, ((0,), (Fraction(3, 4),)), hyper={**histories.EXAMPLE, "decay": 0})
     assert found.values["l2"] == 0
     assert "η > 0" in histories.one_for_two(adam).core
+
+
+def test_the_claim_about_pasts_says_at_which_numbers_and_that_the_past_has_no_penalty():
+    assert CLAIMS["adam.past.0.2"].statement == (
+        "In step 2 of adam, at α = 1, β₁ = 1/2, β₂ = 3/4, ε = 1, w = 1, η = 1/10 and g = 1, no λ decays two equal "
+        "weights whose earlier gradients, without a penalty, were 0 and 2"
+    )
 
 
 def test_equal_histories_share_their_coefficient():
