@@ -133,7 +133,9 @@ class Blocked(Emitted):
             """Return arrays of a length; those of each dtype share their memory."""
             known: dict[int, list[Any]] = memory.__dict__.setdefault(dtype.char, {})
             if length not in known:
-                longest = known.setdefault(BLOCK // dtype.itemsize, list(np.empty((count, BLOCK // dtype.itemsize), dtype)))
+                longest = known.setdefault(
+                    BLOCK // dtype.itemsize, list(np.empty((count, BLOCK // dtype.itemsize), dtype))
+                )
                 known[length] = [a[:length] for a in longest]
             return known[length]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigrad import backend
-from minigrad.ops.operation import op, run, unbroadcast
+from minigrad.ops.operation import op, run
 from minigrad.ops.reductions import divided, max
 
 __all__ = ["avg_pool2d", "conv2d", "max_pool2d"]
@@ -88,10 +88,10 @@ conv2d.vjp(
     lambda xp, g, y, columns, x, weight, bias, stride, padding: _images(
         xp, xp.matmul(_rows(g), _matrix(weight).T), g.shape, x, weight, stride, padding
     ),
-    lambda xp, g, y, columns, x, weight, bias, stride, padding: unbroadcast(
-        xp, xp.matmul(_rows(columns).T, _rows(g)).reshape(weight.shape), weight
+    lambda xp, g, y, columns, x, weight, bias, stride, padding: xp.matmul(_rows(columns).T, _rows(g)).reshape(
+        weight.shape
     ),
-    lambda xp, g, y, columns, x, weight, bias, stride, padding: unbroadcast(xp, g, bias),
+    lambda xp, g, y, columns, x, weight, bias, stride, padding: g,
 )
 
 
@@ -112,7 +112,7 @@ def _images(xp: Any, rows: Any, shape: Any, x: Any, weight: Any, stride: Any, pa
     windows = rows.reshape(*shape[:3], math.prod(size), c)
     for k, place in enumerate(_places(wide.shape, size, _pair(stride, "stride", 1))):
         wide[place] += windows[:, :, :, k]
-    return unbroadcast(xp, wide[:, ph : ph + h, pw : pw + w], x)
+    return wide[:, ph : ph + h, pw : pw + w]
 
 
 # --- pooling ----------------------------------------------------------------------------------------------------------

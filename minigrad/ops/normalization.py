@@ -6,7 +6,7 @@ bias. The mean and the variance (divided by n) depend on x, which the derivative
 
 from typing import Any
 
-from minigrad.ops.operation import op, run, unbroadcast
+from minigrad.ops.operation import op, run
 from minigrad.ops.reductions import mean
 from minigrad.rules import functions
 
@@ -55,9 +55,9 @@ def batch_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 batch_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, _batch(x)), x),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
+    lambda xp, g, y, saved, x, scale, bias, eps: _back(xp, g * scale, saved, _batch(x)),
+    lambda xp, g, y, saved, x, scale, bias, eps: g * saved[0],
+    lambda xp, g, y, saved, x, scale, bias, eps: g,
 )
 
 # --- over the features ------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def layer_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 layer_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, -1), x),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
+    lambda xp, g, y, saved, x, scale, bias, eps: _back(xp, g * scale, saved, -1),
+    lambda xp, g, y, saved, x, scale, bias, eps: g * saved[0],
+    lambda xp, g, y, saved, x, scale, bias, eps: g,
 )
