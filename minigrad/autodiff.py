@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad import backend
 
-__all__ = ["Made", "Node", "accumulate", "backpropagate", "foreign_leaves", "unbroadcast"]
+__all__ = ["Made", "Node", "accumulate", "backpropagate", "foreign_leaves", "sum_rows", "unbroadcast"]
 
 # How a result was made: its operation, the operands (nodes, arrays and numbers), the operation's options, what its vjps
 # want besides operands and result, and the versions of the operands whose values they read (`Operation.version`), or
@@ -29,7 +29,7 @@ class Node:
     data: Any
     grad: Any
     requires_grad: bool
-    _made: Any  # `Made`; (operation,), its `freed`, once that was freed; () if nothing was recorded; None if the user made it
+    _made: Any  # `Made`; (operation,) once that was freed; () if nothing was recorded; None if the user made it
     _born: int  # of what is recorded: younger nodes have larger numbers, and no operand is younger than its result
     _version: list[int]  # how often this memory was written; views share it
 
@@ -99,7 +99,8 @@ def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> No
                 continue
             before = gradients.get(p)
             if lands and vjp in lands and before is None and p.grad is None and _home(p) is not None:
-                found = vjp(*given, **options, out=_home(p))
+                found = _home(p)
+                vjp(*given, **options, out=found)
             else:
                 found = vjp(*given, **options) if options else vjp(*given)
             if not operation.alone and (
@@ -154,7 +155,9 @@ def backpropagate(root: Node, seed: Any, targets: Iterable[Node], ops: Any = Non
 def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
     """Return gradient `g`, of the shape of a result, as a gradient of the operand `x` that was broadcast to it."""
     g = g if hasattr(g, "shape") else xp.asarray(g)  # of 0-d object arrays NumPy makes bare numbers
-    if g.shape != x.shape:
+    if g.shape != x.shape and x.shape == g.shape[-1:] and not isinstance(g, Node):
+        g = sum_rows(xp, g)
+    elif g.shape != x.shape:
         added = g.ndim - x.ndim
         stretched = tuple(i + added for i, n in enumerate(x.shape) if n == 1 and g.shape[i + added] != 1)
         g = xp.reshape(xp.sum(g, axis=tuple(range(added)) + stretched), x.shape)
@@ -162,6 +165,20 @@ def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
 
 
 _born = attrgetter("_born")
+
+
+def sum_rows(xp: Any, x: Any) -> Any:
+    """Return the sum of the array `x` over all axes but the last.
+
+    Of large arrays as a product with ones: a BLAS adds rows on all cores and several at a time, NumPy one by one.
+    """
+    if x.size < _LARGE or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+        return x.sum(axis=tuple(range(x.ndim - 1)))
+    rows = x.reshape(-1, x.shape[-1])
+    return xp.matmul(xp.ones(len(rows), x.dtype), rows)
+
+
+_LARGE = 100_000  # entries from which that pays
 
 
 def _oldest_first(root: Node) -> list[Node]:

@@ -14,7 +14,17 @@ import numpy as np
 
 from minigrad.rules import functions
 
-__all__ = ["constant", "current", "describe_devices", "namespace", "ones_like", "to_host", "use_backend", "zeros"]
+__all__ = [
+    "cache",
+    "constant",
+    "current",
+    "describe_devices",
+    "namespace",
+    "ones_like",
+    "to_host",
+    "use_backend",
+    "zeros",
+]
 
 _NAMES = ("numpy", "cupy")
 _OBJECT = np.dtype(object)
@@ -57,6 +67,14 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array on the host. On a GPU this copies, and waits for the work that makes `x`."""
     x = _array(x)
     return np.asarray(x.get() if _module(type(x)) not in (None, np) else x)
+
+
+def cache(x: Any) -> int | None:
+    """Return how many bytes a loop over `x` in Python should have in hand at a time: few enough for a CPU's cache.
+
+    None on a GPU, where every call is a launch and all is best done at once.
+    """
+    return 2**21 if isinstance(x, np.ndarray) else None
 
 
 def describe_devices() -> list[str]:

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -55,7 +56,7 @@ class Cores:
     def _together(self, arrays: list[Any], constants: list[Any]) -> None:
         size, cores = arrays[0].size, _count()
         bounds = [size * i // cores for i in range(cores + 1)]
-        first, *others = ([a[i:j] for a in arrays] for i, j in zip(bounds, bounds[1:], strict=False))
+        first, *others = ([a[i:j] for a in arrays] for i, j in pairwise(bounds))
         waiting = [_pool().submit(self._loop, *part, *constants) for part in others]
         self._loop(*first, *constants)
         for part in waiting:
