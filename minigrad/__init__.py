@@ -7,6 +7,7 @@ on NumPy or CuPy supplies the gradients. Needs NumPy alone.
 from minigrad import backend, data, nn, ops, optim, regularization, rules, training
 from minigrad.backend import use_backend
 from minigrad.gradcheck import gradcheck
+from minigrad.memory import keep_freed_memory
 from minigrad.ops import (
     abs,
     add,
@@ -99,6 +100,7 @@ __all__ = [
     "gradcheck",
     "hvp",
     "jacobian",
+    "keep_freed_memory",
     "layer_norm",
     "leaky_relu",
     "linear",

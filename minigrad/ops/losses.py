@@ -106,9 +106,10 @@ def _checked(labels: Any, logits: Any) -> Any:
         )
     if backend.namespace(labels) is np and np.size(labels):
         labels = np.asarray(labels)
-        for label in (labels.min(), labels.max()):
-            if not 0 <= label < classes:
-                raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
+        unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
+        if unsigned.max() >= classes:
+            label = labels.flat[unsigned.argmax()]
+            raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
     return labels
 
 
