@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad as mg
 from minigrad import optim
 from minigrad.nn.parameter import Parameter
 from minigrad.regularization import L1, L2
@@ -405,7 +406,7 @@ def test_a_gradient_is_a_view_that_the_next_backward_writes_anew_as_the_document
     assert copied.tolist() == [2, 2]
 
 
-# --- where gradients go ------------------------------------------------------------------------------------------------
+# --- where gradients go -----------------------------------------------------------------------------------------------
 
 
 def test_a_product_is_written_where_the_gradient_belongs_and_is_not_copied(monkeypatch):
