@@ -101,13 +101,19 @@ def _back_to_images(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: 
     """Add up what a pixel gets from all windows that it is in.
 
     If windows move by one pixel, that is itself a convolution: of the gradient, with the filters turned by 180° and
-    their inputs and outputs exchanged. Otherwise (col2im) every window gets its gradient and hands it out.
+    their inputs and outputs exchanged. That copies, where handing out adds up nine times the images.
     """
     ph, pw = _pair(padding, "padding", 0)
-    kh, kw = size = weight.shape[:2]
+    kh, kw = weight.shape[:2]
     if _pair(stride, "stride", 1) == (1, 1) and ph < kh and pw < kw:
         turned = xp.ascontiguousarray(xp.swapaxes(weight[::-1, ::-1], 2, 3))
         return conv2d.operation.forward(xp, g, turned, stride=1, padding=(kh - 1 - ph, kw - 1 - pw))
+    return _handed_out(xp, g, x, weight, stride, padding)
+
+
+def _handed_out(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Any:
+    """col2im: every window gets its gradient, and hands it out to the pixels that it is made of."""
+    (ph, pw), size = _pair(padding, "padding", 0), weight.shape[:2]
     n, h, w, c = x.shape
     transposed = _matrix(weight).T
     wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), g)

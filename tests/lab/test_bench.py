@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from minigrad.lab.bench import check, figure, machine, process, progress, report, statistics
+from minigrad.lab.bench import check, figure, machine, page, process, progress, report, statistics
 from minigrad.lab.bench.bench import Plan, as_json, bench
 from minigrad.lab.bench.case import Case
 from minigrad.lab.bench.contenders import LABELS, MODULES
@@ -202,6 +202,31 @@ def test_times_are_told_in_units_that_suit_them():
     assert [report.seconds(x) for x in (2.0, 0.0123, 4.56e-5, 7e-8)] == ["2 s", "12.3 ms", "45.6 µs", "70 ns"]
 
 
+def test_the_page_has_every_work_every_contender_that_was_timed_and_the_reasons_of_the_others(results):
+    text = page.render(results).decode()
+    for work in results["works"]:
+        assert f"## {work['title']}" in text
+        for case in work["cases"]:
+            assert case["name"] in text
+            for entry in case["contenders"]:
+                assert LABELS.get(entry["name"], entry["name"]) in text
+    for line in report.out(results):
+        assert line in text
+
+
+def test_a_lesson_is_told_with_what_was_expected_and_what_was_found(results):
+    def entry(name, seconds, **ratio):
+        return {"name": name, "status": "timed", "seconds": {"median": seconds}, "ratio": ratio}
+
+    beside = {"median": 0.5, "min": 0.4, "max": 0.8}
+    contenders = [entry("before", 2e-3), entry("after", 1e-3, reference=beside)]
+    case = {"name": "A step", "facts": {"expected": "Twice as fast."}, "contenders": contenders}
+    found = {**results, "works": [{"name": "lessons", "title": "Steps", "cases": [case]}]}
+    text = page.render(found).decode()
+    assert "**A step.** Twice as fast." in text
+    assert "2 ms before, 1 ms after: 2.00 times as fast (1.25 to 2.50 in single rounds)" in text
+
+
 def test_the_figure_is_the_same_bytes_for_the_same_results_and_an_svg_without_a_date(results):
     files = figure.render(results)
     assert files == figure.render(json.loads(json.dumps(results)))
@@ -217,7 +242,7 @@ def test_the_figure_fits_an_a4_page(results):
 
 
 def test_every_contender_has_a_label_and_a_mark_and_no_two_look_alike():
-    assert set(LABELS) == set(MODULES) - {"judge"} == set(figure.STYLES)
+    assert set(LABELS) == set(MODULES) - {"judge"} == {*figure.STYLES, "before", "after"}
     assert len(set(figure.STYLES.values())) == len(figure.STYLES)
     assert len({mark for _, mark, _ in figure.STYLES.values()}) >= len(figure.STYLES) - 1
 

@@ -41,7 +41,7 @@ def test_the_command_writes_json_and_figures_and_says_where(invented, tmp_path, 
     said = capsys.readouterr()
     assert "1 cases in" in said.out
     assert "[1/1] step, case: done" in said.err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "bench.png", "bench.svg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "bench.md", "bench.png", "bench.svg"]
     read = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert read["machine"]["threads"] == 1
     assert [e["ratio"]["reference"]["median"] for e in read["works"][0]["cases"][0]["contenders"]] == [1, 2, 0.5]

@@ -13,7 +13,7 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.lab import output
-from minigrad.lab.bench import check, figure, report
+from minigrad.lab.bench import check, figure, page, report
 from minigrad.lab.bench.bench import Plan, as_json, bench
 from minigrad.lab.bench.contenders import LABELS
 from minigrad.lab.bench.progress import telling
@@ -28,8 +28,8 @@ DESCRIPTION = (
     "Measure a training step, the update alone, the engine's cost per node and the cold start, beside NumPy written by "
     "hand, PyTorch, JAX, autograd and MyGrad where they are installed, and beside what the machine can do. Every "
     "contender works in a process of its own, the processes take turns, and a contender whose results are wrong is not "
-    "timed. Print tables, and write bench.json, bench.png and bench.svg. With --check, measure quickly and compare "
-    "ratios with a recorded run; ends with status 1 if one has grown by more than the slack."
+    "timed. Print tables, and write bench.json, bench.md, bench.png and bench.svg. With --check, measure quickly and "
+    "compare ratios with a recorded run; ends with status 1 if one has grown by more than the slack."
 )
 QUICK = Pace(rounds=5, turn=0.05)
 
@@ -105,7 +105,9 @@ def execute(order: Order) -> int:
         return int(not all(comparison.ok for comparison in comparisons))
     report.print_report(found)
     assert order.directory is not None
-    written = output.write_all(order.directory, {"bench.json": as_json(found), **figure.render(found)})
+    written = output.write_all(
+        order.directory, {"bench.json": as_json(found), "bench.md": page.render(found), **figure.render(found)}
+    )
     print(f"{count} cases in {taken:.0f} s. Written: {', '.join(map(str, written))}")
     bad = [f"{e['name']} {e['status']}" for w in found["works"] for c in w["cases"] for e in c["contenders"] if _bad(e)]
     if bad:

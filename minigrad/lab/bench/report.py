@@ -7,7 +7,7 @@ from minigrad.extras import need
 from minigrad.lab.bench.check import Comparison
 from minigrad.lab.bench.contenders import LABELS
 
-__all__ = ["print_comparison", "print_report", "seconds"]
+__all__ = ["machine", "out", "per", "print_comparison", "print_report", "rate", "seconds"]
 
 WIDTH = 118
 
@@ -15,13 +15,13 @@ WIDTH = 118
 def print_report(found: Mapping[str, Any], file: Any = None) -> None:
     """Print the machine, and a table per case; of the update alone, a line per variant and size."""
     console = _console(file)
-    console.print(_machine(found), markup=False, soft_wrap=True)
+    console.print(machine(found), markup=False, soft_wrap=True)
     for work in found["works"]:
         if work["name"] == "update":
             console.print(_update(work))
         else:
             console.print(_by_case(work))
-    for line in _out(found):
+    for line in out(found):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -47,7 +47,8 @@ def seconds(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
-def _machine(found: Mapping[str, Any]) -> str:
+def machine(found: Mapping[str, Any]) -> str:
+    """Return where and how long was measured, in one line."""
     m = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
     return (
@@ -77,11 +78,11 @@ def _row(work: Mapping[str, Any], case: Mapping[str, Any], entry: Mapping[str, A
         seconds(s["median"]),
         f"[{seconds(s['q1'])}, {seconds(s['q3'])}]",
         *(f"{ratios[to]['median']:.2f}" if to in ratios else "" for to in ("reference", "peer")),
-        _per(work, case, entry),
+        per(work, case, entry),
     ]
 
 
-def _per(work: Mapping[str, Any], case: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+def per(work: Mapping[str, Any], case: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Return what the time means: per node, as a rate, or beside the limit."""
     median, facts, own = entry["seconds"]["median"], case["facts"], entry.get("facts", {})
     if "nodes" in facts:
@@ -102,11 +103,12 @@ def _update(work: Mapping[str, Any]) -> Any:
     table = _table(f"{work['title']}: GB/s, and % of the roofline", "update", *(LABELS.get(n, n) for n in names))
     for case in work["cases"]:
         entries = {e["name"]: e for e in case["contenders"]}
-        table.add_row(case["name"], *(_rate(case, entries.get(name)) for name in names))
+        table.add_row(case["name"], *(rate(case, entries.get(name)) for name in names))
     return table
 
 
-def _rate(case: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
+def rate(case: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
+    """Return GB/s of an update, and its share of the roofline; why it was not timed, unless it was skipped."""
     if entry is None or entry["status"] != "timed":
         return "" if entry is None or entry["status"] == "skipped" else entry["status"]
     rate = case["facts"]["bytes"] / entry["seconds"]["median"] / 1e9
@@ -115,7 +117,7 @@ def _rate(case: Mapping[str, Any], entry: Mapping[str, Any] | None) -> str:
     return f"{rate:.1f} {100 / entry['ratio']['reference']['median']:.0f}%"
 
 
-def _out(found: Mapping[str, Any]) -> list[str]:
+def out(found: Mapping[str, Any]) -> list[str]:
     """Return a line for each reason for which a contender was not timed, with where that was."""
     reasons: dict[tuple[str, str, str], list[str]] = {}
     for work in found["works"]:

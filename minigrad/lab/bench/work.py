@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigrad.lab.bench import cold, engine, limits, step, update
+from minigrad.lab.bench import cold, engine, lessons, limits, step, update
 from minigrad.lab.bench.case import Case
 
 __all__ = ["WORKS", "Work", "chosen"]
@@ -68,6 +68,10 @@ WORKS = {
         Work(
             "cold", "From a cold start", cold.cases,
             ("numpy", *OWN, "torch", "jax", "autograd", "mygrad"), "numpy",
+        ),
+        Work(
+            "lessons", "Steps, each before and after", lessons.cases, ("before", "after"), "before", judge="before",
+            fresh=True,
         ),
     )
 }  # fmt: skip

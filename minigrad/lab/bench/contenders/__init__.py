@@ -15,6 +15,7 @@ MODULES: dict[str, str] = {
     "autograd": f"{HERE}.of_autograd",
     "mygrad": f"{HERE}.of_mygrad",
     **dict.fromkeys(("gemm", "gemm-torch", "roofline"), f"{HERE}.machine"),
+    **dict.fromkeys(("before", "after"), f"{HERE}.of_lessons"),
 }
 
 LABELS: dict[str, str] = {
@@ -34,4 +35,6 @@ LABELS: dict[str, str] = {
     "gemm": "limit: GEMMs, NumPy's BLAS",
     "gemm-torch": "limit: GEMMs, torch",
     "roofline": "limit: same arrays, same access",
+    "before": "before",
+    "after": "after",
 }

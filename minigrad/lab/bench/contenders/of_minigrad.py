@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad.lab.bench import engine, step, update
+from minigrad.lab.bench import engine, footprint, step, update
 from minigrad.lab.bench.contenders import common, fresh, graphs, judge
 from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.optim import AdamW, Optimizer
@@ -56,7 +56,13 @@ def _step(name: str, task: Mapping[str, Any]) -> Job:
         optimizer.step()
         return loss
 
-    return common.training(one, step.batches(task), FACTS, lambda loss: float(loss.data))
+    def backward(loss: Any) -> None:
+        loss.backward()
+        optimizer.zero_grad()
+
+    x, labels = step.batches(task)[0]
+    memory = footprint.measure(lambda: mg.cross_entropy(model(x), labels), backward) if name == "minigrad" else {}
+    return common.training(one, step.batches(task), {**FACTS, **memory}, lambda loss: float(loss.data))
 
 
 def _network(task: Mapping[str, Any]) -> Any:

@@ -1,0 +1,225 @@
+"""The steps of `minigrad.lab.bench.lessons`: for each, the code as it was, and the code that took its place."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import autodiff, backend
+from minigrad.executors import plain
+from minigrad.executors.cores import Cores
+from minigrad.executors.emitted import Blocked, Compiled
+from minigrad.lab.bench import step
+from minigrad.lab.bench.job import Job, SkippedError
+from minigrad.ops import convolution
+from minigrad.regularization import variant
+
+__all__ = ["PAIRS", "make"]
+
+Work = Callable[[], Any]
+
+
+def make(name: str, task: Mapping[str, Any]) -> Job:
+    """Prepare the code "before" or "after"; its values are the sum and the weighted sum of what it computes."""
+    work = PAIRS[task["lesson"]][("before", "after").index(name)]()
+    found = np.asarray(work(), np.float64).ravel()
+    weights = np.cos(np.arange(found.size))
+
+    def repeat() -> None:
+        work()
+
+    return Job(repeat, [float(found.mean()), float((found * weights).mean())])
+
+
+def _random(*shape: int) -> Any:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+# --- the update -------------------------------------------------------------------------------------------------------
+
+ADAMW = variant("adamw")
+NUMBERS = {**step.ADAMW, "t": 3}
+
+
+def _update(execute: Callable[..., Any], size: int = 10**6) -> Work:
+    w, g, m, v = (abs(_random(size)) for _ in range(4))
+
+    def work() -> Any:
+        w[...], m[...], v[...] = 1, 0.1, 0.1
+        execute(ADAMW.step, w, g, [m, v], NUMBERS)
+        return w
+
+    return work
+
+
+def _compiled() -> Any:
+    try:
+        return Compiled(("m", "v"))
+    except ImportError as error:
+        raise SkippedError(str(error)) from error
+
+
+def _behind_a_product(way: Callable[[Cores], Callable[..., None]]) -> Work:
+    a, b = _random(256, 1024), _random(1024, 1024)
+    run = _compiled()
+    w, g, m, v = (abs(_random(10**6)) for _ in range(4))
+    ready = run.ready(ADAMW.step, w, g, [m, v], NUMBERS)
+    arrays, numbers, (scalars, cores) = ready
+    constants = [np.float32(x) for x in scalars(*numbers.values())[0]]
+    carry_out = way(cores)
+
+    def work() -> Any:
+        a @ b
+        w[...], m[...], v[...] = 1, 0.1, 0.1
+        carry_out(arrays, constants)
+        return w
+
+    return work
+
+
+# --- convolution ------------------------------------------------------------------------------------------------------
+
+
+def _images() -> tuple[Any, Any]:
+    return _random(64, 32, 32, 32), _random(3, 3, 32, 32)
+
+
+def _windows_by_reshape() -> Work:
+    x, _ = _images()
+    a, b, c, d = x.strides
+
+    def work() -> Any:
+        windows = np.lib.stride_tricks.as_strided(x, (64, 30, 30, 3, 3, 32), (a, b, c, b, c, d))
+        return windows.reshape(64, 30, 30, 288)[::16]
+
+    return work
+
+
+def _windows_by_rows() -> Work:
+    x, weight = _images()
+
+    def work() -> Any:
+        with _Cache(None):
+            ((_, columns),) = convolution._columns(np, x, weight, 1, 0)
+        return columns.reshape(64, 30, 30, 288)[::16]
+
+    return work
+
+
+class _Cache:
+    """Makes convolutions believe in another cache, for a while."""
+
+    def __init__(self, size: int | None):
+        self.size = size
+
+    def __enter__(self) -> None:
+        self.right, backend.cache = backend.cache, lambda x: self.size
+
+    def __exit__(self, *_: object) -> None:
+        backend.cache = self.right
+
+
+def _convolution(size: int | None) -> Work:
+    x, weight = _images()
+
+    def work() -> Any:
+        with _Cache(size):
+            return mg.conv2d(x, weight, padding=1).data
+
+    return work
+
+
+def _back(way: Callable[..., Any]) -> Work:
+    x, weight = _images()
+    return lambda: way(np, x, x, weight, 1, 1)
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+def _sums(way: Callable[[Any], Any]) -> Work:
+    x = 1 + _random(64, 32, 32, 32)
+    return lambda: way(x)
+
+
+def _gradient(lands: bool) -> Work:
+    x, g, home = _random(128, 1024), _random(128, 1024), np.empty((1024, 1024), np.float32)
+
+    def work() -> Any:
+        if lands:
+            np.matmul(x.T, g, out=home)
+        else:
+            home[...] = np.matmul(x.T, g)
+        return home
+
+    return work
+
+
+def _training(keeps: bool) -> Work:
+    if keeps and not mg.keep_freed_memory():
+        raise SkippedError("the C library is not glibc")
+    rng = np.random.default_rng(0)
+    layers = [mg.nn.Conv2d(3, 32, 3, rng=rng, padding=1), mg.nn.ReLU(), mg.nn.MaxPool2d()]
+    model = mg.nn.Sequential(*layers, mg.nn.Flatten(), mg.nn.Linear(8192, 10, rng=rng))
+    optimizer = mg.optim.SGD(model.parameters(), lr=0.0)
+    x, labels = _random(64, 32, 32, 3), np.arange(64) % 10
+
+    def work() -> Any:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.data
+
+    return work
+
+
+def _relu(way: Callable[[Any, Any], Any]) -> Work:
+    g, y = _random(64, 32, 32, 32), np.maximum(_random(64, 32, 32, 32)[::-1], 0)
+    return lambda: way(g, y)
+
+
+PAIRS: dict[str, tuple[Callable[[], Work], Callable[[], Work]]] = {
+    "AdamW's update in blocks": (
+        lambda: _update(plain.execute),
+        lambda: _update(Blocked(("m", "v"))),
+    ),
+    "AdamW's update compiled": (
+        lambda: _update(Blocked(("m", "v"))),
+        lambda: _update(_compiled()),
+    ),
+    "AdamW's update on all cores, behind a product": (
+        lambda: _behind_a_product(lambda cores: cores._alone),
+        lambda: _behind_a_product(lambda cores: cores._together),
+    ),
+    "AdamW's update on the faster of both, behind a product": (
+        lambda: _behind_a_product(lambda cores: cores._together),
+        lambda: _behind_a_product(lambda cores: cores),
+    ),
+    "Convolution: windows copied row by row": (_windows_by_reshape, _windows_by_rows),
+    "Convolution: windows of some images at a time": (
+        lambda: _convolution(None),
+        lambda: _convolution(backend.cache(np.empty(0))),
+    ),
+    "Convolution: gradient of the images": (
+        lambda: _back(convolution._handed_out),
+        lambda: _back(convolution._back_to_images),
+    ),
+    "Sums over a batch": (
+        lambda: _sums(lambda x: x.sum(axis=(0, 1, 2))),
+        lambda: _sums(lambda x: autodiff.sum_rows(np, x)),
+    ),
+    "Gradient of a weight, written where it belongs": (
+        lambda: _gradient(lands=False),
+        lambda: _gradient(lands=True),
+    ),
+    "Training step that keeps freed memory": (
+        lambda: _training(keeps=False),
+        lambda: _training(keeps=True),
+    ),
+    "Relu's gradient by where": (
+        lambda: _relu(lambda g, y: g * (y > 0)),
+        lambda: _relu(lambda g, y: np.where(y > 0, g, 0)),
+    ),
+}

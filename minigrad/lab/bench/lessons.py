@@ -1,0 +1,65 @@
+"""What made minigrad fast and what did not: each step with what was expected of it, timed before and after.
+
+The code as it was before stands in `contenders.of_lessons`, beside that which took its place, so that what is claimed
+here can be measured again on any machine.
+"""
+
+from minigrad.lab.bench.case import UNIT, Case
+
+__all__ = ["LESSONS", "cases"]
+
+# By name: what was expected, before anything was measured.
+LESSONS: dict[str, str] = {
+    "AdamW's update in blocks": (
+        "An expression makes an array of 4 MB for each of its fifteen operations, and each travels to memory and back. "
+        "In blocks that stay in the cache only the seven accesses of the update itself do: two to three times as fast."
+    ),
+    "AdamW's update compiled": (
+        "Blocks still go through the cache fifteen times. One compiled loop keeps what it computes in registers: as "
+        "fast as memory, whose share of the time in blocks was a quarter at most, so four times or more."
+    ),
+    "AdamW's update on all cores, behind a product": (
+        "Two cores read memory faster than one: up to twice as fast at 10⁶ parameters, also within a training step."
+    ),
+    "AdamW's update on the faster of both, behind a product": (
+        "If both ways are tried where the update is used, and the faster one stays, it is never much worse than either."
+    ),
+    "Convolution: windows copied row by row": (
+        "A window of 3 × 3 pixels is copied as nine runs of C numbers by a reshape, and as three runs of 3 C if it is "
+        "told that pixels of a row lie beside each other: a third of the loops, up to three times as fast."
+    ),
+    "Convolution: windows of some images at a time": (
+        "The matrix of all windows is nine times the images and does not fit into the cache. Made in parts of 2 MiB it "
+        "never leaves it: the product costs the same, the copy a half."
+    ),
+    "Convolution: gradient of the images": (
+        "Handing each window's gradient out to its pixels reads, adds and writes nine times the images. As another "
+        "convolution, of the gradient with the turned filters, it only copies: twice as fast."
+    ),
+    "Sums over a batch": (
+        "NumPy adds rows one by one on one core. A product with a row of ones is the same sum, and a BLAS keeps "
+        "several rows in registers and both cores busy: twice as fast."
+    ),
+    "Gradient of a weight, written where it belongs": (
+        "The gradient buffer saves the copy of a product's result, 2 · 4 MB of traffic beside a product that takes "
+        "ten times as long: a tenth."
+    ),
+    "Training step that keeps freed memory": (
+        "Large blocks that are freed go back to the system, and come again as zeroed pages, one fault each: for the "
+        "30 MB of a step some thousand faults of a quarter of a microsecond to one, a few milliseconds of forty."
+    ),
+    "Relu's gradient by where": (
+        "g · (y > 0) turns a mask into numbers and multiplies; where(y > 0, g, 0) only selects, which is less work."
+    ),
+}
+
+
+def cases(quick: bool) -> list[Case]:
+    """Return every lesson; none is quick."""
+    if quick:
+        return []
+    bound = 2.0**12 * UNIT["float32"]  # sums of at most 2¹⁶ terms in another order: √n u, times 16
+    return [
+        Case(name, {"kind": "lesson", "lesson": name}, (bound,) * 2, only=("before", "after"), facts={"expected": said})
+        for name, said in LESSONS.items()
+    ]

@@ -1,0 +1,100 @@
+"""The results as a page of Markdown, for the documentation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from minigrad.lab.bench.contenders import LABELS
+from minigrad.lab.bench.report import machine, out, per, rate, seconds
+
+__all__ = ["render"]
+
+
+def render(found: Mapping[str, Any]) -> bytes:
+    """Return the page: the machine, what each number means, and a table per kind of work."""
+    parts = [
+        "# Measured speed",
+        f"Written by `minigrad bench`. {machine(found)}",
+        "Each contender works in a process of its own, and the processes take turns. What a contender computes is "
+        "checked before it is timed. Ratios are medians over rounds of the ratio within a round, so that what slows "
+        "the machine for a while drops out.",
+        "![Training steps, updates, cost per node and cold start, beside other libraries](bench.svg)",
+    ]
+    for work in found["works"]:
+        parts.append(f"## {work['title']}")
+        parts.append(SECTIONS.get(work["name"], _by_case)(work))
+    if lines := out(found):
+        parts += ["## Not timed", "\n".join(f"- {line}" for line in lines)]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _timed(case: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [entry for entry in case["contenders"] if entry["status"] == "timed"]
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name)
+
+
+def _by_case(work: Mapping[str, Any]) -> str:
+    """Return a table for every case: time, spread, and what it is beside the reference, the fastest peer, the limit."""
+    tables = []
+    for case in work["cases"]:
+        rows = []
+        for entry in _timed(case):
+            s, ratios = entry["seconds"], entry["ratio"]
+            beside = [f"{ratios[to]['median']:.2f}" if to in ratios else "" for to in ("reference", "peer")]
+            spread = f"{seconds(s['q1'])} – {seconds(s['q3'])}"
+            rows.append([_label(entry["name"]), seconds(s["median"]), spread, *beside, per(work, case, entry)])
+        head = [case["name"], "median", "quartiles", f"/ {_label(work['reference'])}", "/ fastest peer", ""]
+        tables.append(_table(head, rows))
+        tables += [line for line in (_memory(case),) if line]
+    return "\n\n".join(tables)
+
+
+def _memory(case: Mapping[str, Any]) -> str:
+    """Return what a step of minigrad holds, where that was measured."""
+    own: Mapping[str, Any] = next((e.get("facts", {}) for e in _timed(case) if e["name"] == "minigrad"), {})
+    if "peak_bytes" not in own:
+        return ""
+    held, peak = own["held_bytes"], own["peak_bytes"]
+    return (
+        f"Beside parameters, gradients, state and batch, the way back of this step reads {_mega(held)} of what the way "
+        f"there computed; at its peak minigrad holds {_mega(peak)}, {peak / held:.2f} times that."
+    )
+
+
+def _mega(count: float) -> str:
+    return f"{count / 1e6:.3g} MB"
+
+
+def _update(work: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys(e["name"] for c in work["cases"] for e in c["contenders"]))
+    rows = []
+    for case in work["cases"]:
+        entries = {e["name"]: e for e in case["contenders"]}
+        rows.append([case["name"], *(rate(case, entries.get(name)) for name in names)])
+    said = "GB/s of the least traffic that there could be, and the share of the roofline, measured beside it."
+    return f"{said}\n\n{_table(['update', *map(_label, names)], rows)}"
+
+
+def _lessons(work: Mapping[str, Any]) -> str:
+    """Return for every step what was expected, and what was found."""
+    parts = []
+    for case in work["cases"]:
+        entries = {e["name"]: e for e in _timed(case)}
+        if len(entries) < 2:
+            continue
+        before, after = (seconds(entries[name]["seconds"]["median"]) for name in ("before", "after"))
+        ratio = entries["after"]["ratio"]["reference"]
+        found = f"{before} before, {after} after: {1 / ratio['median']:.2f} times as fast"
+        spread = f"{1 / ratio['max']:.2f} to {1 / ratio['min']:.2f} in single rounds"
+        parts.append(f"**{case['name']}.** {case['facts']['expected']}\n\nMeasured: {found} ({spread}).")
+    return "\n\n".join(parts)
+
+
+SECTIONS = {"update": _update, "lessons": _lessons}
