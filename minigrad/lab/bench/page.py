@@ -5,6 +5,7 @@ from typing import Any
 
 from minigrad.lab.bench.contenders import LABELS
 from minigrad.lab.bench.report import machine, out, per, rate, seconds
+from minigrad.lab.bench.targets import Target, targets
 
 __all__ = ["render"]
 
@@ -19,6 +20,8 @@ def render(found: Mapping[str, Any]) -> bytes:
         "the machine for a while drops out.",
         "![Training steps, updates, cost per node and cold start, beside other libraries](bench.svg)",
     ]
+    if reached := targets(found):
+        parts += ["## What was to be reached", _targets(reached)]
     for work in found["works"]:
         parts.append(f"## {work['title']}")
         parts.append(SECTIONS.get(work["name"], _by_case)(work))
@@ -30,6 +33,17 @@ def render(found: Mapping[str, Any]) -> bytes:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _targets(reached: Sequence[Target]) -> str:
+    """Return a row per target: in how many cases it was reached, and the case that is farthest from it."""
+    rows = []
+    for target in reached:
+        case, value = target.worst
+        bound = f"{'≥' if target.above else '≤'} {target.bound:g}{target.unit}"
+        worst = f"{value:.2f}{target.unit}, {case}"
+        rows.append([target.claim, bound, f"{target.count} of {len(target.found)}", worst])
+    return _table(["target", "bound", "reached", "farthest from it"], rows)
 
 
 def _timed(case: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """What the machine can do, measured beside the contenders: matrix products, and arrays read and written."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ def _roofline(task: Mapping[str, Any]) -> Job:
     n, states = task["tensors"] * task["size"], task["states"]
     arrays = [np.full(n, 0.5, np.float32) for _ in range(2 + states)]
     try:
+        library("numba")
         kernels = {"numba, parallel": _numba(states, True), "numba, serial": _numba(states, False)}
     except SkippedError:
         kernels = {"NumPy, in blocks": _blocked}
@@ -58,6 +60,7 @@ def _roofline(task: Mapping[str, Any]) -> Job:
     return Job(lambda: kernel(*arrays), facts={"kernel": by, "bytes": 4 * n * (3 + 2 * states)})
 
 
+@functools.cache
 def _numba(states: int, parallel: bool) -> Callable[..., None]:
     """Compile w[i] ← c w[i] + g[i] and s[i] ← c s[i] + g[i] for every state s; c < 1 keeps all finite and normal."""
     numba = library("numba")

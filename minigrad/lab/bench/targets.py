@@ -1,0 +1,122 @@
+"""What was to be reached, and what a run reached: each target beside the worst case that it is about."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Target", "targets"]
+
+ADAMS = ("adam", "amsgrad", "adamax", "nadam", "radam")
+SGDS = ("sgd", "heavy_ball", "nesterov")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number that was to be reached.
+
+    Attributes:
+        claim: what it is, in words.
+        bound: the target.
+        found: by case, what was measured.
+        above: whether the target is a least value, not a largest.
+        unit: written behind the numbers.
+    """
+
+    claim: str
+    bound: float
+    found: Mapping[str, float]
+    above: bool = False
+    unit: str = ""
+
+    def reached(self, value: float) -> bool:
+        """Tell whether a value is on the right side of the bound."""
+        return value >= self.bound if self.above else value <= self.bound
+
+    @property
+    def count(self) -> int:
+        """In how many cases the target was reached."""
+        return sum(map(self.reached, self.found.values()))
+
+    @property
+    def worst(self) -> tuple[str, float]:
+        """The case that is farthest from the target, and its value."""
+        return (min if self.above else max)(self.found.items(), key=lambda item: item[1])
+
+
+def targets(results: Mapping[str, Any]) -> list[Target]:
+    """Return the targets that the works in `results` have cases for."""
+    works = {work["name"]: work["cases"] for work in results["works"]}
+    found = [
+        Target("Training step: time / fastest other contender's", 1.0, dict(_steps(works.get("step", [])))),
+        *_update(works.get("update", [])),
+        *_engine(works.get("engine", [])),
+        Target("Import: beyond NumPy's own", 40.0, dict(_import(works.get("cold", []))), unit=" ms"),
+    ]
+    return [target for target in found if target.found]
+
+
+def _seconds(case: Mapping[str, Any]) -> dict[str, float]:
+    return {e["name"]: e["seconds"]["median"] for e in case["contenders"] if e["status"] == "timed"}
+
+
+def _steps(cases: list[Any]) -> Iterator[tuple[str, float]]:
+    """Yield the ratio of the executor that does best in a case."""
+    for case in cases:
+        own = [e for e in case["contenders"] if e["status"] == "timed" and e["name"].startswith("minigrad")]
+        ratios = [e["ratio"]["peer"]["median"] for e in own if "peer" in e["ratio"]]
+        if ratios:
+            yield case["name"], min(ratios)
+
+
+def _update(cases: list[Any]) -> list[Target]:
+    shares: dict[str, float] = {}
+    adams: dict[str, float] = {}
+    sgds: dict[str, float] = {}
+    small: dict[str, float] = {}
+    for case in cases:
+        s, n, variant = _seconds(case), case["facts"]["parameters"], case["facts"]["variant"]
+        if n >= 10**6 and {"minigrad-numba", "roofline"} <= s.keys():
+            shares[case["name"]] = 100 * s["roofline"] / s["minigrad-numba"]
+        if {"minigrad-plain", "minigrad-numpy"} <= s.keys() and n >= 10**6:
+            for family, into in ((ADAMS, adams), (SGDS, sgds)):
+                if variant.startswith(family):
+                    into[case["name"]] = s["minigrad-plain"] / s["minigrad-numpy"]
+        if {"minigrad-plain", "minigrad"} <= s.keys() and n < 3 * 10**4:
+            small[case["name"]] = s["minigrad"] / s["minigrad-plain"]
+    return [
+        Target("Update with numba, from 10⁶ parameters: share of the roofline", 95, shares, above=True, unit=" %"),
+        Target("Update in blocks, Adam's family, from 10⁶: times as fast as the expression", 2.5, adams, above=True),
+        Target("Update in blocks, SGD's family, from 10⁶: times as fast as the expression", 1.8, sgds, above=True),
+        Target("Update below 3·10⁴ parameters: time / the expression's", 1.0, small),
+    ]
+
+
+def _engine(cases: list[Any]) -> list[Target]:
+    unary: dict[str, float] = {}
+    binary: dict[str, float] = {}
+    above: dict[str, float] = {}
+    growth: dict[str, float] = {}
+    first: dict[str, float] = {}
+    for case in cases:
+        s, nodes, graph = _seconds(case), case["facts"]["nodes"], case["facts"]["graph"]
+        if "minigrad" not in s:
+            continue
+        if "torch" in s and graph.endswith("chain"):
+            (unary if graph.startswith("tanh") else binary)[case["name"]] = s["minigrad"] / s["torch"]
+        if "numpy" in s:
+            above[case["name"]] = 1e6 * (s["minigrad"] - s["numpy"]) / nodes
+        per_node = s["minigrad"] / nodes
+        growth[case["name"]] = per_node / first.setdefault(graph, per_node)
+    return [
+        Target("Engine, unary chains: time / torch's", 0.65, unary),
+        Target("Engine, binary chains: time / torch's", 0.5, binary),
+        Target("Engine: time per node beyond the bare NumPy calls", 1.3, above, unit=" µs"),
+        Target("Engine: time per node / that of the smallest graph", 1.5, growth),
+    ]
+
+
+def _import(cases: list[Any]) -> Iterator[tuple[str, float]]:
+    for case in cases:
+        for entry in case["contenders"]:
+            if entry["status"] == "timed" and "beyond_numpy" in entry.get("facts", {}):
+                yield case["name"], 1000 * entry["facts"]["beyond_numpy"]
