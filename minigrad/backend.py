@@ -7,7 +7,6 @@ brings an array back to the host.
 
 import importlib
 from contextvars import ContextVar, Token
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -127,17 +126,31 @@ def _module(kind: type) -> Any:
     if issubclass(kind, (np.ndarray, np.generic)):
         return np
     if kind.__module__.partition(".")[0] == "cupy":
-        return importlib.import_module("cupy")
+        return _cupy()
     return None
 
 
-def _load(name: str) -> ModuleType:
+def _cupy() -> Any:
+    """Return CuPy. Its arrays have neither ``__array_namespace__`` nor a ``sqrt``: the rules' functions learn them."""
+    cupy = importlib.import_module("cupy")
+    kind = getattr(cupy, "ndarray", None)
+    if kind not in _taught:
+        _taught.add(kind)
+        for name in ("sqrt", "sign", "maximum"):
+            getattr(functions, name).register(kind, getattr(cupy, name))
+    return cupy
+
+
+_taught: set[Any] = {None}
+
+
+def _load(name: str) -> Any:
     if name == "numpy":
         return np
     if name != "cupy":
         raise ValueError(f"backend must be one of {', '.join(_NAMES)}, got {name!r}")
     try:
-        cupy = importlib.import_module("cupy")
+        cupy = _cupy()
     except ImportError as error:
         raise ImportError(
             'the cupy back end needs CuPy: install the extra of your CUDA version, pip install -e ".[cuda12]" '
