@@ -6,14 +6,20 @@ brings an array back to the host.
 """
 
 import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from minigrad.rules import functions
 
-__all__ = ["constant", "current", "describe_devices", "namespace", "ones_like", "to_host", "use_backend", "zeros"]
+__all__ = [
+    "Graph", "Ring", "compiled", "constant", "current", "describe_devices", "launch", "namespace", "ones_like",
+    "to_host", "use_backend", "zeros",
+]  # fmt: skip
 
 _NAMES = ("numpy", "cupy")
 _OBJECT = np.dtype(object)
@@ -73,6 +79,115 @@ def describe_devices() -> list[str]:
         cuda = f"{version // 1000}.{version % 1000 // 10}"
         found.append(f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda}, CuPy {cupy.__version__}")
     return found
+
+
+# --- what minigrad compiles, sends and records itself -----------------------------------------------------------------
+
+_OPTIONS = ("--fmad=false", "--std=c++14")  # and no -ftz, which CuPy appends to kernels that it compiles
+_THREADS = 256
+
+
+def compiled(source: str, architecture: str) -> bytes:
+    """Return CUDA C as PTX for an architecture such as "compute_90", as a binary for "sm_90". Needs no GPU.
+
+    Every operation is rounded by itself as IEEE 754 asks, and subnormal numbers are kept.
+
+    Raises RuntimeError with the compiler's log.
+    """
+    nvrtc = _cupy().cuda.nvrtc
+    program = nvrtc.createProgram(source, "minigrad.cu", (), ())
+    try:
+        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *_OPTIONS))
+        made: bytes = (nvrtc.getCUBIN if architecture.startswith("sm_") else nvrtc.getPTX)(program)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(f"NVRTC: {nvrtc.getProgramLog(program)}\n{source}") from error
+    finally:
+        nvrtc.destroyProgram(program)
+    return made
+
+
+def launch(source: str, name: str, n: int, arrays: Sequence[Any]) -> None:
+    """Start the kernel `name` of `source` on `n` threads: ``name(n, *arrays)``. It is compiled once per device."""
+    if n:
+        kernel = _kernel(_cupy(), _cupy().cuda.runtime.getDevice(), source, name)
+        kernel((-(-n // _THREADS),), (_THREADS,), (np.int64(n), *arrays))
+
+
+@cache
+def _kernel(cupy: Any, device: int, source: str, name: str) -> Any:
+    found = cupy.cuda.runtime.getDeviceProperties(device)
+    module = cupy.cuda.function.Module()
+    module.load(compiled(source, f"sm_{found['major']}{found['minor']}"))
+    return module.get_function(name)
+
+
+class Ring:
+    """Numbers on their way to the device: copies out of pinned memory, for which nobody waits.
+
+    The host writes them to one slot after the other, and to none that is still in flight.
+    """
+
+    def __init__(self, nbytes: int = 1024, slots: int = 64):
+        cupy = _cupy()
+        self._host = np.frombuffer(cupy.cuda.alloc_pinned_memory(slots * nbytes), np.uint8, slots * nbytes)
+        self._host = self._host.reshape(slots, nbytes)
+        self._device = cupy.empty((slots, nbytes), np.uint8)
+        self._sent = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
+        self._next = 0
+
+    def send(self, values: np.ndarray[Any, Any], to: Any = None) -> Any:
+        """Copy `values` to the beginning of the array `to`, or to a slot on the device; return where they are."""
+        slot, self._next = self._next, (self._next + 1) % len(self._sent)
+        if not self._sent[slot].done:
+            self._sent[slot].synchronize()
+        row = self._host[slot, : values.nbytes]
+        row.view(values.dtype)[...] = values
+        to = self._device[slot, : values.nbytes].view(values.dtype) if to is None else to
+        stream = _cupy().cuda.get_current_stream()
+        to.data.copy_from_host_async(row.ctypes.data, values.nbytes, stream)
+        self._sent[slot].record(stream)
+        return to
+
+
+class Graph:
+    """Work for the device that is recorded once and launched as a whole, with a stream and a memory pool of its own."""
+
+    def __init__(self) -> None:
+        cuda = _cupy().cuda
+        self._stream, self._pool = cuda.Stream(), cuda.MemoryPool()
+        self._recorded: Any = None
+
+    @contextmanager
+    def order(self) -> Iterator[None]:
+        """Queue what is done in this block after what was queued before, and what comes later after it."""
+        caller = _cupy().cuda.get_current_stream()
+        self._stream.wait_event(caller.record())
+        with self._stream:
+            yield
+        caller.wait_event(self._stream.record())
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """The same, with memory from the pool, which keeps it for the recorded work."""
+        with self.order(), _cupy().cuda.using_allocator(self._pool.malloc):
+            yield
+
+    def record(self, work: Callable[[], Any]) -> Any:
+        """Call `work` and record what it launches, which is not executed; return its result."""
+        with self.place():
+            self._stream.begin_capture()
+            try:
+                found = work()
+            except BaseException:
+                with suppress(Exception):  # what was begun cannot be used
+                    self._stream.end_capture()
+                raise
+            self._recorded = self._stream.end_capture()
+        return found
+
+    def launch(self) -> None:
+        """Execute what was recorded, on the stream of `order`."""
+        self._recorded.launch(self._stream)
 
 
 # --- exact numbers: NumPy's object arrays, whose entries have a type of their own -------------------------------------

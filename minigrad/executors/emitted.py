@@ -15,7 +15,7 @@ from minigrad.executors.kernel import Kernel, kernel
 from minigrad.executors.trace import Trace
 from minigrad.extras import need
 
-__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted"]
+__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "ordered"]
 
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
@@ -70,9 +70,13 @@ class Emitted:
         arrays = [weights, gradients, *filter(plain.is_array, state)]
         numbers = dict(hyper)
         numbers |= {n: s for n, s in zip(self.names, state, strict=True) if not plain.is_array(s)}
-        if not _fit(arrays) or not _all_plain(numbers.values()):
+        if not self._fit(arrays) or not _all_plain(numbers.values()):
             return None
         return arrays, numbers, self._find(update, numbers)
+
+    def _fit(self, arrays: list[Any]) -> bool:
+        """Return whether what is emitted computes with these arrays as the plain update does."""
+        return _fit(arrays)
 
     def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Runner]:
         """Return what was emitted for the branches that `update` takes at these numbers."""
@@ -83,7 +87,7 @@ class Emitted:
         traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers])
         k = kernel(traced)
         found, run = self._make(k)
-        known.append((traced, _ordered(found, k, numbers), run))
+        known.append((traced, ordered(found, k, numbers), run))
         return known[-1][1], run
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
@@ -91,7 +95,7 @@ class Emitted:
         raise NotImplementedError
 
 
-def _ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
+def ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
     """Return `scalars` as a function of the values of `numbers`, in their order."""
     order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind == "scalar" and s.name in numbers}
     places = [list(numbers).index(order[name]) for name in k.numbers]
@@ -163,7 +167,6 @@ if hasattr(os, "register_at_fork"):
 
 
 def _fit(arrays: list[Any]) -> bool:
-    """Return whether what is emitted computes with these arrays as the plain update does."""
     first = arrays[0]
     return (
         all(type(a) is np.ndarray and a.dtype == first.dtype and a.shape == first.shape for a in arrays)

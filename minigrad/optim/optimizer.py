@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from minigrad import backend
+from minigrad.executors import captured
 from minigrad.executors import choose as executors
 from minigrad.executors.emitted import Emitted
+from minigrad.executors.fused import Fused
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
@@ -133,6 +135,12 @@ class Optimizer:
             TypeError, ValueError: a number is out of its range at this step, or a gradient that was set by hand does
                 not fit its parameter.
         """
+        recorded = captured.current()
+        if recorded is not None and recorded.recording:
+            took_part = [p for p in self.params if p.grad is not None]
+            recorded.again(lambda: self._again(took_part))
+            if not isinstance(self.executor, executors.Auto | Fused):
+                captured.refuse()
         rule, regularizer = self._numbers.at(self.steps)
         work = []
         for group in self.groups:
@@ -147,6 +155,12 @@ class Optimizer:
                 following = self.executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
         self.steps += 1
+
+    def _again(self, took_part: list[Parameter]) -> None:
+        """Make the host's part of a step that was recorded when the parameters `took_part` had a gradient."""
+        for p in took_part:
+            p.grad = p.grad_home  # where the recorded `backward` writes it
+        self.step()
 
     def zero_grad(self) -> None:
         """Forget all gradients: ``p.grad = None``.

@@ -29,6 +29,15 @@ class Stream:
     def synchronize(self):
         LOG.wait("Stream.synchronize")
 
+    def record(self, event=None):
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event):
+        if LOG.recorder is not None:
+            raise RuntimeError("an event was waited for in a graph")
+
     def begin_capture(self, mode=None):
         if self.null:
             raise RuntimeError("the default stream cannot be captured")

@@ -174,6 +174,7 @@ def test_a_momentum_outside_the_unit_interval_is_refused(momentum):
         nn.BatchNorm(3, momentum=momentum)
 
 
+@pytest.mark.host
 @pytest.mark.oracle
 def test_batch_norm_agrees_with_torch_in_both_modes():
     torch = pytest.importorskip("torch")
