@@ -6,6 +6,8 @@ brings an array back to the host.
 """
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
@@ -37,8 +39,8 @@ class use_backend:  # noqa: N801 -- reads as a function: mg.use_backend("cupy")
     ``use_backend("cupy")`` switches from here on; ``with use_backend("cupy"):`` switches back at the end of the
     block. The choice belongs to the current context (thread or task). Existing tensors stay where they are.
 
-    Raises ValueError for another name, ImportError where CuPy is not installed, and RuntimeError where it finds no
-    usable GPU; the back end is then unchanged.
+    Raises ValueError for another name, ImportError where CuPy is not installed, and RuntimeError where there is no
+    driver, too old a one, no GPU or no memory left; the back end is then unchanged.
     """
 
     def __init__(self, name: str):
@@ -65,19 +67,21 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
 
 
 def describe_devices() -> list[str]:
-    """Return a line for each GPU that CuPy finds, with its memory and the CUDA version; none without CuPy or GPU."""
+    """Return a line for each GPU, with its memory and what drives it; or one that says why none can be used."""
     try:
         cupy = _load("cupy")
-    except (ImportError, RuntimeError):
-        return []
+    except (ImportError, RuntimeError) as error:
+        return [f"none: {error}"]
     found = []
+    driver, cuda = (_release(getattr(cupy.cuda.runtime, f"{of}GetVersion")()) for of in ("driver", "runtime"))
     for device in range(cupy.cuda.runtime.getDeviceCount()):
         properties = cupy.cuda.runtime.getDeviceProperties(device)
         name, memory = properties["name"].decode(), properties["totalGlobalMem"] / 2**30
         capability = f"{properties['major']}.{properties['minor']}"
-        version = cupy.cuda.runtime.runtimeGetVersion()
-        cuda = f"{version // 1000}.{version % 1000 // 10}"
-        found.append(f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda}, CuPy {cupy.__version__}")
+        found.append(
+            f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda} (driver: {driver}), "
+            f"CuPy {cupy.__version__}"
+        )
     return found
 
 
@@ -267,10 +271,43 @@ def _load(name: str) -> Any:
     try:
         cupy = _cupy()
     except ImportError as error:
+        known = importlib.util.find_spec("cupy") if "cupy" not in sys.modules else None
+        broken = f"CuPy is installed but cannot be imported ({error}); reinstall it: " if known else ""
         raise ImportError(
-            'the cupy back end needs CuPy: install the extra of your CUDA version, pip install -e ".[cuda12]" '
-            'or ".[cuda13]"'
+            f"{broken}the cupy back end needs CuPy: install the extra of your CUDA version, "
+            'pip install -e ".[cuda12]" or ".[cuda13]"'
         ) from error
-    if not cupy.is_available():
-        raise RuntimeError("CuPy is installed but finds no usable GPU: check the NVIDIA driver (nvidia-smi)")
+    if cupy not in _usable:
+        if obstacle := _obstacle(cupy):
+            raise RuntimeError(obstacle)
+        _usable.add(cupy)
     return cupy
+
+
+_usable: set[Any] = set()
+
+
+def _obstacle(cupy: Any) -> str | None:
+    """Return why CuPy cannot compute here, and what to install or change; or None. Takes a little of the device."""
+    runtime, choose = cupy.cuda.runtime, "; CUDA_VISIBLE_DEVICES chooses one of several GPUs"
+    driver, built = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        return "CuPy is installed but finds no NVIDIA driver: install one, and check that nvidia-smi sees the GPU"
+    if driver // 1000 < built // 1000:
+        return (
+            f"the NVIDIA driver is too old: it knows CUDA {_release(driver)}, and this CuPy needs CUDA "
+            f"{built // 1000}: update the driver, or install the extra of its version (cuda12, cuda13)"
+        )
+    try:
+        if runtime.getDeviceCount() == 0:
+            return f"CuPy finds no GPU: check that nvidia-smi sees one{choose}"
+        cupy.empty(1)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or "MemoryAllocation" in str(error):
+            return f"the GPU has no memory left ({error}): end what else uses it (nvidia-smi){choose}"
+        return f"CuPy finds no usable GPU ({error}): check that nvidia-smi sees one{choose}"
+    return None
+
+
+def _release(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"

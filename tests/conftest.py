@@ -73,6 +73,7 @@ def standing_in(patch, folder):
 
     log = install(patch, folder)
     with mg.use_backend("cupy"):
+        log.clear()
         yield log
 
 
