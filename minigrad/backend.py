@@ -131,7 +131,7 @@ class Ring:
     The host writes them to one slot after the other, and to none that is still in flight.
     """
 
-    def __init__(self, nbytes: int = 1024, slots: int = 64):
+    def __init__(self, nbytes: int, slots: int = 64):
         cupy = _cupy()
         self._host = np.frombuffer(cupy.cuda.alloc_pinned_memory(slots * nbytes), np.uint8, slots * nbytes)
         self._host = self._host.reshape(slots, nbytes)
@@ -251,7 +251,7 @@ def _module(kind: type) -> Any:
 
 def _cupy() -> Any:
     """Return CuPy. Its arrays have neither ``__array_namespace__`` nor a ``sqrt``: the rules' functions learn them."""
-    cupy = importlib.import_module("cupy")
+    cupy = sys.modules.get("cupy") or importlib.import_module("cupy")
     kind = getattr(cupy, "ndarray", None)
     if kind not in _taught:
         _taught.add(kind)

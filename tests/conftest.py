@@ -4,7 +4,6 @@ HYPOTHESIS_PROFILE chooses `dev` (the default), `ci` (the default where CI is se
 `nightly` (many). None has a deadline: a shared machine is no stopwatch.
 """
 
-import contextlib
 import functools
 import os
 
@@ -54,26 +53,19 @@ def back_end(request):
     if getattr(request, "param", "numpy") == "numpy":
         yield
     else:
+        from tests.device import machine
+
         folder = request.getfixturevalue("tmp_path_factory").getbasetemp()
-        with request.getfixturevalue("monkeypatch").context() as patch, standing_in(patch, folder):
+        with request.getfixturevalue("monkeypatch").context() as patch, machine.standing_in(patch, folder):
             yield
 
 
 @pytest.fixture
 def device(monkeypatch, tmp_path_factory):
     """The stand-in device as the current back end; its log of what was asked of it."""
-    with standing_in(monkeypatch, tmp_path_factory.getbasetemp()) as log:
-        yield log
+    from tests.device import machine
 
-
-@contextlib.contextmanager
-def standing_in(patch, folder):
-    import minigrad as mg
-    from tests.device.machine import install
-
-    log = install(patch, folder)
-    with mg.use_backend("cupy"):
-        log.clear()
+    with machine.standing_in(monkeypatch, tmp_path_factory.getbasetemp()) as log:
         yield log
 
 

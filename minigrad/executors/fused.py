@@ -30,7 +30,6 @@ class Fused(Emitted):
     def __init__(self, names: Sequence[str]):
         super().__init__(names)
         self._made: dict[Update, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
-        self._ring: backend.Ring | None = None
 
     def __call__(
         self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
@@ -80,16 +79,19 @@ class Fused(Emitted):
         sources = {dtype: cuda.source(kernels, dtype) for dtype in ("float32", "float64")}
         room = max(len(k.constants) for k in kernels) + 1  # another branch may need more numbers at the next replay
 
+        rings: list[backend.Ring] = []
+
         def launch(arrays: list[Any], numbers: list[Any]) -> None:
             first, recorded = arrays[0], captured.current()
             values = np.zeros(room, first.dtype)
             values[: len(numbers)] = numbers
             if recorded is None:
-                self._ring = self._ring or backend.Ring()
-                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, self._ring.send(values)])
-                return
-            at = recorded.take(values)
-            if recorded.recording:
+                if not rings:
+                    rings.append(backend.Ring(8 * room))
+                at = rings[0].send(values)
+            else:
+                at = recorded.take(values)
+            if recorded is None or recorded.recording:
                 backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at])
 
         return launch

@@ -6,11 +6,12 @@ import sys
 
 import numpy as np
 
+from minigrad.backend import use_backend
 from tests.device.log import LOG
 from tests.device.standin import Namespace, cupy, ndarray
 from tests.executors.emitting import compiled_as_c
 
-__all__ = ["install"]
+__all__ = ["own_names", "standing_in"]
 
 
 class Stream:
@@ -96,14 +97,14 @@ class MemoryPool:
 
 @contextlib.contextmanager
 def using_allocator(allocator=None):
-    _pools.append(allocator.__self__)
+    POOLS.append(allocator.__self__)
     try:
         yield
     finally:
-        _pools.pop()
+        POOLS.pop()
 
 
-_pools = []
+POOLS = []
 
 
 def alloc_pinned_memory(size):
@@ -179,9 +180,11 @@ class Module:
 class Kernel:
     """A kernel of the emitted form ``name(n, *arrays, numbers)``."""
 
+    folder = None
+
     def __init__(self, name, source):
         self._name = name
-        self._run = compiled_as_c(source, install.folder)
+        self._run = compiled_as_c(source, self.folder)
 
     def __call__(self, grid, block, args, shared_mem=0, stream=None):
         n, *arrays = args
@@ -207,7 +210,7 @@ cupy.cuda = Namespace(
         "Stream": Stream, "Graph": Graph, "Event": Event, "MemoryPool": MemoryPool, "nvrtc": nvrtc,
         "using_allocator": using_allocator, "alloc_pinned_memory": alloc_pinned_memory,
         "get_current_stream": lambda: _streams[-1],
-        "function": Namespace("cupy.cuda.function", {"Module": Module, "Function": Kernel}),
+        "function": Namespace("cupy.cuda.function", {"Module": Module}),
         "runtime": Namespace("cupy.cuda.runtime", {
             "getDeviceCount": lambda: 1, "getDevice": lambda: 0, "getDeviceProperties": lambda i: PROPERTIES,
             "runtimeGetVersion": lambda: 12090, "driverGetVersion": lambda: 12090,
@@ -227,12 +230,14 @@ def own_names():
         yield from ((path, n) for n in vars(kind) if not n.startswith("_"))
 
 
-def install(patch, folder):
-    """Let ``import cupy`` find the stand-in until `patch` is undone; return its log, empty.
+@contextlib.contextmanager
+def standing_in(patch, folder):
+    """Let ``import cupy`` find the stand-in and make it the back end, in this block; yield its log, empty.
 
     `folder` is where kernels are compiled.
     """
-    install.folder = folder
+    Kernel.folder = folder
     patch.setitem(sys.modules, "cupy", cupy)
-    LOG.clear()
-    return LOG
+    with use_backend("cupy"):
+        LOG.clear()
+        yield LOG

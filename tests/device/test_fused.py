@@ -129,15 +129,3 @@ def test_numbers_are_never_written_over_what_is_in_flight(device, monkeypatch):
 def test_a_source_that_does_not_compile_raises_with_the_compilers_log(device):
     with pytest.raises(RuntimeError, match="error: #error"):
         backend.compiled("#error", "sm_90")
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", MAKERS)
-def test_on_a_gpu_the_bits_are_the_hosts(name, dtype):
-    def make(p, **executor):
-        return MAKERS[name](p, decay=0.1, on="weights", **executor)
-
-    with mg.use_backend("cupy"):
-        found = run(make(parameters(dtype=dtype), executor="cuda"), 9)
-    assert equal(found, on_the_host(make, 9, dtype))
