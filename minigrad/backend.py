@@ -158,7 +158,7 @@ class Graph:
 
     def __init__(self) -> None:
         cuda = _cupy().cuda
-        self._stream, self._pool = cuda.Stream(), cuda.MemoryPool()
+        self._stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
         self._recorded: Any = None
 
     @contextmanager
