@@ -155,7 +155,7 @@ def getitem(x: Any, index: Any) -> Tensor:
     """Return x[index]: any index that NumPy takes, tensors among them. What is taken twice gets both gradients.
 
     As in NumPy, slices give a view of x, index arrays and masks a copy. A mask makes the host wait for a GPU, since
-    the length of the result is a matter of its entries; `where` and products with a mask do not.
+    how much it takes is a matter of its entries; `where` and products with a mask do not.
     """
     return _getitem(x, index=plain_index(index))
 

@@ -141,24 +141,26 @@ class ndarray:  # noqa: N801
         return called("getitem", lambda a: a[index], (self,), {})
 
     def __setitem__(self, index, value):
-        index = plain_index(index, writes=True)
+        index = plain_index(index)
+        if isinstance(value, list | tuple):
+            raise TypeError(f"cupy.setitem: a {type(value).__name__} was given")
         if isinstance(value, ndarray) and value._a.__array_interface__ == self._a[index].__array_interface__:
             return  # x[...] += y ends so
         refuse_host("setitem", (value,))
         write("setitem", self._a, lambda: self._a.__setitem__(index, value._a if isinstance(value, ndarray) else value))
 
 
-def plain_index(index, writes=False):
-    """The index as NumPy takes it; an array of the host is refused, a mask is waited for unless it is written by."""
+def plain_index(index):
+    """The index as NumPy takes it; an array of the host is refused, and how much a mask selects is waited for."""
     if isinstance(index, tuple):
-        return tuple(plain_index(i, writes) for i in index)
+        return tuple(map(plain_index, index))
     if isinstance(index, list):
         LOG.upload("an index of the host", 8 * len(index))
         return index
     if isinstance(index, np.ndarray):
         raise TypeError("an index of the host was used on a device array")
     if isinstance(index, ndarray):
-        if index.dtype.kind == "b" and not writes:
+        if index.dtype.kind == "b":
             LOG.wait("a boolean index")
         return index._a
     return index

@@ -144,6 +144,11 @@ def with_a_mask(loss, x):
     return loss + x[x > 0].sum()
 
 
+def written_by_a_mask(loss, x):
+    x.copy()[x > 0] = 0
+    return loss
+
+
 def waited(loss, x):
     import cupy
 
@@ -182,6 +187,7 @@ FAULTS = {
     "a branch on an array": (branch, ReadError, r"bool\(\) waits"),
     "a loss that is printed": (said, ReadError, r"get\(\) waits"),
     "a mask as an index": (with_a_mask, ReadError, "a boolean index waits"),
+    "a mask that is written by": (written_by_a_mask, ReadError, "a boolean index waits"),
     "nonzero": (plus(lambda x: xp(x).nonzero(x)[0].sum()), ReadError, r"nonzero\(\) waits"),
     "a wait": (waited, ReadError, r"Stream\.synchronize waits"),
 }  # fmt: skip
