@@ -8,6 +8,7 @@ from minigrad import backend, data, nn, ops, optim, regularization, rules, train
 from minigrad.backend import use_backend
 from minigrad.executors.captured import capture
 from minigrad.gradcheck import gradcheck
+from minigrad.memory import keep_freed_memory
 from minigrad.ops import (
     abs,
     add,
@@ -101,6 +102,7 @@ __all__ = [
     "gradcheck",
     "hvp",
     "jacobian",
+    "keep_freed_memory",
     "layer_norm",
     "leaky_relu",
     "linear",

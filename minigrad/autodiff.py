@@ -6,30 +6,42 @@ products. It is a loop, not a recursion: a graph may be a million nodes deep.
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from minigrad import backend
 
-__all__ = ["Node", "accumulate", "backpropagate", "foreign_leaves"]
+__all__ = ["Made", "Node", "accumulate", "backpropagate", "foreign_leaves", "sum_rows", "unbroadcast"]
+
+# How a result was made: its operation, the operands (nodes, arrays and numbers), the operation's options, what its vjps
+# want besides operands and result, and the versions of the operands whose values they read (`Operation.version`), or
+# None where these cannot be written. A plain tuple: one is made for every result.
+Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any, int | None]
 
 
 class Node:
     """What the engine sees of a tensor: a value and how it was made."""
 
-    __slots__ = ("__weakref__", "_expected", "_inputs", "_op", "_saved", "_static", "_version", "data", "grad",
-                 "requires_grad")  # fmt: skip
+    __slots__ = ("__weakref__", "_born", "_made", "_version", "data", "grad", "requires_grad")
 
     data: Any
     grad: Any
     requires_grad: bool
-    _op: Any  # the operation that made it, or None
-    _inputs: Any  # its operands (nodes, arrays and numbers), () if unrecorded, None if freed or made by the user
-    _static: dict[str, Any]  # the operation's options
-    _saved: Any  # what the vjp wants besides operands and result
+    _made: Any  # `Made`; (operation,) once that was freed; () if nothing was recorded; None if the user made it
+    _born: int  # of what is recorded: younger nodes have larger numbers, and no operand is younger than its result
     _version: list[int]  # how often this memory was written; views share it
-    _expected: int  # the sum of the versions of the operands that the vjps read, when it was made
+
+    @property
+    def operation(self) -> Any:
+        """The operation that made this node, if that was recorded, or None."""
+        return self._made[0] if self._made else None
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What the operation was applied to, as long as it is kept."""
+        return self._made[1] if self._made and len(self._made) > 1 else ()
 
 
 def accumulate(root: Node, gradient: Any, retain_graph: bool) -> None:
@@ -39,126 +51,166 @@ def accumulate(root: Node, gradient: Any, retain_graph: bool) -> None:
             "nothing that made this tensor requires gradients: make a leaf with requires_grad=True, and compute "
             "outside of no_grad"
         )
-    seed = _seed(root, gradient)
-    found = backpropagate(root, seed, retain=retain_graph)
-    for leaf, g in found.items():
+    gradients = {root: _seed(root, gradient)}
+    _pass_down(_oldest_first(root), gradients, retain_graph)
+    for leaf, g in gradients.items():
         deposit(leaf, g)
 
 
 def deposit(leaf: Any, g: Any) -> None:
     """Add `g` to the gradient of a leaf. The first gradient is copied: it may share memory with another leaf's."""
-    home = getattr(leaf, "grad_home", None)
+    home = _home(leaf)
     if leaf.grad is not None:
         leaf.grad += g
     elif home is not None:
-        home[...] = g
+        if g is not home:
+            home[...] = g
         leaf.grad = home
     else:
         leaf.grad = backend.namespace(leaf.data).array(g, dtype=leaf.data.dtype)
 
 
-def backpropagate(
-    root: Node,
-    seed: Any,
-    *,
-    retain: bool = False,
-    targets: Iterable[Node] | None = None,
-    ops: Any = None,
-) -> dict[Any, Any]:
-    """Return the gradient of ⟨seed, root⟩ by each leaf, or by each of `targets` alone.
+def _home(leaf: Any) -> Any:
+    """Return the array where a parameter's first gradient belongs, or None."""
+    return getattr(leaf, "grad_home", None)
+
+
+def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> None:
+    """Replace the gradient by the last node of `order` with the gradients by all leaves, on bare arrays.
+
+    What lands where it belongs (`Operation.lands`) is not copied. Unless the graph is kept, each node is freed as soon
+    as it has been passed: this is the loop in which training spends its time.
+    """
+    while order:
+        node = order.pop()
+        operation, operands, options, saved, _ = node._made
+        if not retain:
+            node._made = operation.freed
+        g = gradients.pop(node, None)
+        if g is None:
+            continue
+        y = node.data
+        xp: Any = np if type(y) is np.ndarray else backend.namespace(y)
+        values = [p.data if isinstance(p, Node) else p for p in operands]
+        given = (xp, g, y, saved, *values) if operation.save else (xp, g, y, *values)
+        lands = operation.lands
+        for vjp, p, x in zip(operation.vjps, operands, values):  # noqa: B905 -- strict= costs as much as the loop
+            if not isinstance(p, Node) or not p.requires_grad or vjp is None:
+                continue
+            before = gradients.get(p)
+            if lands and vjp in lands and before is None and p.grad is None and _home(p) is not None:
+                found = _home(p)
+                vjp(*given, **options, out=found)
+            else:
+                found = vjp(*given, **options) if options else vjp(*given)
+            if not operation.alone and (
+                type(found) is not np.ndarray or found.shape != x.shape or found.dtype is not x.dtype
+            ):
+                found = unbroadcast(xp, found, x)
+            gradients[p] = found if before is None else before + found
+
+
+def backpropagate(root: Node, seed: Any, targets: Iterable[Node], ops: Any = None) -> dict[Any, Any]:
+    """Return the gradient of ⟨seed, root⟩ by each of the leaves `targets` that it was made of; keep the graph.
 
     Args:
         root: where to start.
         seed: the gradient by `root`: an array, or a tensor where `ops` is given.
-        retain: keep the graph. Otherwise each node is freed as soon as it has been passed.
         targets: leaves to reach; paths that lead to none of them are not walked.
         ops: minigrad's own operations. With them the vjps are computed on tensors, which makes the gradients
             differentiable again; without, on bare arrays by their own namespace.
     """
-    order = _inputs_first(root)
-    goals = set(targets or ())
-    reach = None if targets is None else _reach(order, goals)
+    order, goals = _oldest_first(root), set(targets)
+    reach = _reach(order, goals)
     gradients = {root: seed}
-    while order:
-        node = order.pop()
+    for node in reversed(order):
         if node in goals:
             continue
+        operation, operands, options, saved, _ = node._made
         g = gradients.pop(node, None)
-        if g is not None:
-            for operand, vjp in _vjps(node, g, reach, ops):
-                previous = gradients.get(operand)
-                gradients[operand] = vjp if previous is None else previous + vjp
-        if not retain:
-            node._inputs = node._saved = None
+        if g is None:
+            continue
+        if ops is None:
+            xp, y, values = (
+                backend.namespace(node.data),
+                node.data,
+                [p.data if isinstance(p, Node) else p for p in operands],
+            )
+        else:
+            xp, y, values = ops, node, list(operands)
+            saved = operation.save(ops, *values, **options) if operation.save and operation.twice else None
+        given = (xp, g, y, saved, *values) if operation.save else (xp, g, y, *values)
+        for vjp, p, x in zip(operation.vjps, operands, values, strict=False):
+            if vjp is None or not isinstance(p, Node) or p not in reach:
+                continue
+            if ops is None or operation.twice:
+                found = unbroadcast(xp, vjp(*given, **options), x)
+            else:
+                found = operation.once(vjp, g, node, operands, options, p.data)
+            before = gradients.get(p)
+            gradients[p] = found if before is None else before + found
     return gradients
 
 
-def _vjps(node: Node, g: Any, reach: set[Node] | None, ops: Any) -> list[tuple[Node, Any]]:
-    """Return each operand of `node` that wants a gradient, with its gradient."""
-    operation, options = node._op, node._static
-    wanted: list[Any] = []
-    values: list[Any] = []
-    for p in node._inputs:
-        if isinstance(p, Node):
-            if p.requires_grad and (reach is None or p in reach):
-                wanted.append((len(values), p))
-            values.append(p.data if ops is None else p)
-        else:
-            values.append(p)
-    y: Any
-    if ops is None:
-        y = node.data
-        xp = np if type(y) is np.ndarray else backend.namespace(y)
-        saved = node._saved
-    elif operation.twice:
-        xp, y = ops, node
-        saved = operation.save(xp, *values, **options) if operation.save else None
-    else:
-        return [(p, operation.once(i, g, node)) for i, p in wanted if operation.vjps[i] is not None]
-    if operation.save:
-        values = [saved, *values]
-    found = []
-    for i, p in wanted:
-        vjp = operation.vjps[i]
-        if vjp is not None:
-            found.append((p, vjp(xp, g, y, *values, **options) if options else vjp(xp, g, y, *values)))
-    return found
+def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
+    """Return gradient `g`, of the shape of a result, as a gradient of the operand `x` that was broadcast to it."""
+    g = g if hasattr(g, "shape") else xp.asarray(g)  # of 0-d object arrays NumPy makes bare numbers
+    if g.shape != x.shape and x.shape == g.shape[-1:] and not isinstance(g, Node):
+        g = sum_rows(xp, g)
+    elif g.shape != x.shape:
+        added = g.ndim - x.ndim
+        stretched = tuple(i + added for i, n in enumerate(x.shape) if n == 1 and g.shape[i + added] != 1)
+        g = xp.reshape(xp.sum(g, axis=tuple(range(added)) + stretched), x.shape)
+    return g if g.dtype == x.dtype else g.astype(x.dtype)
 
 
-def _inputs_first(root: Node) -> list[Node]:
+_born = attrgetter("_born")
+
+
+def sum_rows(xp: Any, x: Any) -> Any:
+    """Return the sum of the array `x` over all axes but the last.
+
+    Of large arrays as a product with ones: a BLAS adds rows on all cores and several at a time, NumPy one by one.
+    """
+    if x.size < _LARGE or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+        return x.sum(axis=tuple(range(x.ndim - 1)))
+    rows = x.reshape(-1, x.shape[-1])
+    return xp.matmul(xp.ones(len(rows), x.dtype), rows)
+
+
+_LARGE = 100_000  # entries from which that pays
+
+
+def _oldest_first(root: Node) -> list[Node]:
     """Return the recorded nodes below and including `root`, operands before consumers; check that all can be used."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[Any] = [root] if root._op is not None else []
-    while stack:
-        node = stack.pop()
-        if node is None:  # everything above this mark has been listed
-            order.append(stack.pop())
-            continue
-        if node in seen:
-            continue
-        seen.add(node)
-        if node._inputs is None:
+    if not root._made:
+        return []
+    found = [root]
+    seen = {root}
+    for node in found:  # which grows meanwhile
+        if len(node._made) == 1:
             raise RuntimeError(
                 "the graph was freed by an earlier backward(); compute the result again, or keep the graph with "
                 "backward(retain_graph=True)"
             )
-        if node._expected != node._op.version(node._inputs):
+        operation, operands, _, _, expected = node._made
+        if expected is not None and expected != operation.version(operands):
             raise RuntimeError(
-                f"an operand of {node._op.__name__}, of shape {_written(node)}, was written after it was used, so its "
+                f"an operand of {operation.__name__}, of shape {_written(node)}, was written after it was used, so its "
                 "gradient can no longer be computed; call backward() before the write (an optimizer's step, load, += "
                 "or item assignment)"
             )
-        stack += (node, None)
-        for p in node._inputs:
-            if isinstance(p, Node) and p.requires_grad and p._op is not None and p not in seen:
-                stack.append(p)
-    return order
+        for p in operands:
+            if isinstance(p, Node) and p._made and p not in seen:
+                seen.add(p)
+                found.append(p)
+    found.sort(key=_born)
+    return found
 
 
 def _written(node: Node) -> str:
     """Return the shape of the operand that was written; of those that may have been, where there are several."""
-    read = [node._inputs[i] for i in node._op.read(node._inputs)]
+    read = [node.operands[i] for i in node.operation.read(node.operands)]
     return " or ".join(dict.fromkeys(str(p.data.shape) for p in read if isinstance(p, Node) and p._version[0]))
 
 
@@ -166,15 +218,15 @@ def _reach(order: list[Node], targets: set[Node]) -> set[Node]:
     """Return the targets and every node made of them, directly or not; `order` lists operands first."""
     reach = set(targets)
     for node in order:
-        if any(isinstance(p, Node) and p in reach for p in node._inputs):
+        if any(isinstance(p, Node) and p in reach for p in node.operands):
             reach.add(node)
     return reach
 
 
 def foreign_leaves(root: Node, own: Iterable[Node]) -> set[Node]:
     """Return the leaves that require gradients and that `root` was made of, without those in `own`."""
-    nodes = _inputs_first(root)
-    leaves = {p for node in nodes for p in node._inputs if isinstance(p, Node) and p.requires_grad and p._op is None}
+    nodes = _oldest_first(root)
+    leaves = {p for node in nodes for p in node.operands if isinstance(p, Node) and p.requires_grad and not p._made}
     return leaves - set(own)
 
 

@@ -5,13 +5,13 @@ Code that computes asks `namespace` for the array module that belongs to its ope
 brings an array back to the host.
 """
 
+import functools
 import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from minigrad.rules import functions
 
 __all__ = [
-    "Graph", "Ring", "compiled", "constant", "current", "describe_devices", "launch", "namespace", "ones_like",
+    "Graph", "Ring", "cache", "compiled", "constant", "current", "describe_devices", "launch", "namespace", "ones_like",
     "to_host", "use_backend", "zeros",
 ]  # fmt: skip
 
@@ -64,6 +64,14 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array on the host. On a GPU this copies, and waits for the work that makes `x`."""
     x = _array(x)
     return np.asarray(x.get() if _module(type(x)) not in (None, np) else x)
+
+
+def cache(x: Any) -> int | None:
+    """Return how many bytes a loop over `x` in Python should have in hand at a time: few enough for a CPU's cache.
+
+    None on a GPU, where every call is a launch and all is best done at once.
+    """
+    return 2**21 if isinstance(x, np.ndarray) else None
 
 
 def describe_devices() -> list[str]:
@@ -117,7 +125,7 @@ def launch(source: str, name: str, n: int, arrays: Sequence[Any]) -> None:
         kernel((-(-n // _THREADS),), (_THREADS,), (np.int64(n), *arrays))
 
 
-@cache
+@functools.cache
 def _kernel(cupy: Any, device: int, source: str, name: str) -> Any:
     found = cupy.cuda.runtime.getDeviceProperties(device)
     module = cupy.cuda.function.Module()

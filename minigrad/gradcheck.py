@@ -152,10 +152,10 @@ def _operations(y: Tensor) -> dict[str, bool]:
     stack: list[Any] = [y]
     while stack:
         node = stack.pop()
-        if isinstance(node, Node) and node._op is not None and node not in seen:
+        if isinstance(node, Node) and node._made and node not in seen:
             seen.add(node)
-            found[node._op.__name__] = node._op.kinks
-            stack += node._inputs
+            found[node.operation.__name__] = node.operation.kinks
+            stack += node.operands
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["Tensor", "no_grad", "tensor"]
 
 # What a result that owns its memory shares as a version cell: results are never written, so it stays 0.
 NEVER_WRITTEN = [0]
+
+born = count().__next__  # the next number in the order of creation
 
 _recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
 recording = _recording.get
@@ -77,7 +80,7 @@ class Tensor(Node):
             )
         self.requires_grad = requires_grad
         self.grad = None
-        self._op = self._inputs = self._saved = None
+        self._made = None
         self._version = [0]
 
     # --- what it is -----------------------------------------------------------------------------------------------
@@ -112,7 +115,13 @@ class Tensor(Node):
         return bool(self.data)
 
     def __repr__(self) -> str:
-        extra = f", made by {self._op.__name__}" if self._op else ", requires_grad=True" if self.requires_grad else ""
+        extra = (
+            f", made by {self.operation.__name__}"
+            if self._made
+            else ", requires_grad=True"
+            if self.requires_grad
+            else ""
+        )
         return f"{type(self).__name__}({np.array2string(self.numpy(), separator=', ', prefix='Tensor(')}{extra})"
 
     __hash__ = object.__hash__
@@ -161,7 +170,7 @@ class Tensor(Node):
     # --- writing --------------------------------------------------------------------------------------------------
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self._inputs is not None or self._op is not None:
+        if self._made is not None:
             raise RuntimeError(
                 "the result of an operation is a value and cannot be written; make a tensor of your own first: "
                 "mg.tensor(x)"
@@ -169,7 +178,7 @@ class Tensor(Node):
         self._write(value, lambda array: self.data.__setitem__(plain_index(index), array))
 
     def _in_place(self, other: Any, into: Callable[[Any], Any]) -> Tensor:
-        if self._inputs is not None or self._op is not None:
+        if self._made is not None:
             return NotImplemented  # type: ignore[no-any-return]  # x += y on a result means x = x + y: the name gets a new value
         return self._write(other, into)
 
@@ -246,9 +255,9 @@ def result(array: Any, version: list[int] = NEVER_WRITTEN) -> Tensor:
     """Return `array` as the bare result of an operation: nothing recorded, and not to be written."""
     t = Tensor.__new__(Tensor)
     t.data = array
-    t.grad = t._op = t._saved = None
+    t.grad = None
     t.requires_grad = False
-    t._inputs = ()
+    t._made = ()
     t._version = version
     return t
 

@@ -99,9 +99,9 @@ def pullback(f: Callable[..., Any], argnums: int | tuple[int, ...], args: tuple[
             found: dict[Any, Any] = {}
         elif connected:
             with enable_grad():
-                found = backpropagate(y, result(g), retain=True, targets=leaves, ops=ops)
+                found = backpropagate(y, result(g), leaves, ops)
         else:
-            found = backpropagate(y, g, retain=True, targets=leaves)
+            found = backpropagate(y, g, leaves)
         gradients = tuple(_like(x, found.get(leaf), leaf, connected) for x, leaf in zip(given, leaves, strict=True))
         return gradients if isinstance(argnums, tuple) else gradients[0]
 

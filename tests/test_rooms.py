@@ -12,8 +12,9 @@ FILES = sorted(HOUSE.rglob("*.py"))
 
 # A room imports from itself and from rooms listed before it.
 ROOMS = (
-    "rules", "regularization", "extras", "backend", "random", "autodiff", "tensor", "ops", "transforms", "gradcheck",
-    "executors", "nn", "optim", "data", "training", "proof", "testing", "conventions", "audit", "lab", "cli",
+    "rules", "regularization", "extras", "memory", "backend", "random", "autodiff", "tensor", "ops", "transforms",
+    "gradcheck", "executors", "nn", "optim", "data", "training", "proof", "testing", "conventions", "audit", "lab",
+    "cli",
 )  # fmt: skip
 ANYWHERE = {"lab", "cli"}  # the last rooms, which may use the package as a user does: import minigrad as mg
 

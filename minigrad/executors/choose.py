@@ -16,7 +16,7 @@ __all__ = ["LARGE", "NAMES", "SMALL", "Auto", "executor"]
 NAMES = ("auto", "plain", "numpy", "numba", "cuda")
 
 SMALL = 50_000  # entries below which NumPy's plain expressions are the faster ones
-LARGE = 1_000_000  # entries from which it is worth the seconds to import numba and, once on a machine, to compile
+LARGE = 200_000  # entries from which some thousand steps pay for importing numba (and, once on a machine, compiling)
 
 Executor = Callable[..., tuple[Any, ...] | None]
 
@@ -26,7 +26,7 @@ def executor(name: str, names: Sequence[str]) -> Executor:
 
     - "plain": the update itself, on the arrays' own operators.
     - "numpy": emitted from its trace, in blocks that stay in the cache.
-    - "numba": emitted from its trace and compiled, on all cores. Needs the extra "fast".
+    - "numba": emitted from its trace and compiled, on one core or on all. Needs the extra "fast".
     - "cuda": emitted from its trace and compiled for the GPU that CuPy's arrays are on, one launch for each slice.
     - "auto": the fastest of these for each slice, by its kind and size (`Auto`).
 

@@ -1,7 +1,7 @@
-"""A numba kernel, as source text: one loop over the entries, on all cores, each entry read once and written once.
+"""A numba kernel, as source text: one loop over the entries, each read once and written once.
 
 The same operations in the same order as the rule's, without contraction or reassociation, and each entry by itself: the
-result does not depend on the number of threads.
+result does not depend on how the entries are divided among threads (`minigrad.executors.cores`).
 """
 
 from minigrad.executors.kernel import Kernel, entrywise, host
@@ -9,7 +9,7 @@ from minigrad.executors.kernel import Kernel, entrywise, host
 __all__ = ["source"]
 
 
-def source(k: Kernel, *, parallel: bool = True) -> str:
+def source(k: Kernel) -> str:
     """Return a Python module with ``scalars(*numbers)`` and ``update(*arrays, *constants)``.
 
     The constants must have the arrays' dtype: numba would compute float32 with a Python number in float64.
@@ -28,14 +28,11 @@ def source(k: Kernel, *, parallel: bool = True) -> str:
     )
     units = ["one = w.dtype.type(1)", "zero = w.dtype.type(0)"] if spelled & {"sign", "reciprocal"} else []
     lines = [f"    {line}" for line in units]
-    lines.append(f"    for i in {'prange' if parallel else 'range'}({k.arrays[0]}.size):")
+    lines.append(f"    for i in range({k.arrays[0]}.size):")
     lines += [f"        {line}" for line in body]
     arguments = ", ".join([*k.arrays, *(name for name, _ in k.constants)])
-    options = f'cache=True, parallel={parallel}, fastmath=False, error_model="numpy"'
-    numba = "njit, prange" if parallel else "njit"
     return (
-        f"import numpy as np\nfrom numba import {numba}\n{imports}\n\n{scalars}\n\n\n"
-        f'@njit({options})\ndef update({arguments}):\n    """Update every entry, in place."""\n'
-        + "\n".join(lines)
-        + "\n"
+        f"import numpy as np\nfrom numba import njit\n{imports}\n\n{scalars}\n\n\n"
+        '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")\n'
+        f'def update({arguments}):\n    """Update every entry, in place."""\n' + "\n".join(lines) + "\n"
     )

@@ -2,7 +2,7 @@
 
 import itertools
 import linecache
-import os
+import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad.executors import blocked, cache, compiled, plain
 from minigrad.executors.branches import branches, holds, trace_at
+from minigrad.executors.cores import Cores
 from minigrad.executors.kernel import Kernel, kernel
 from minigrad.executors.trace import Trace
 from minigrad.extras import need
@@ -20,6 +21,7 @@ __all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "ordered"]
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
 
+REMEMBERED = 64  # sets of arrays
 BLOCK = 2**17  # bytes of each array in one block: the arrays of a rule, and its scratch, stay in the cache
 
 
@@ -40,6 +42,7 @@ class Emitted:
     def __init__(self, names: Sequence[str]):
         self.names = tuple(names)
         self._known: dict[Update, list[tuple[Trace, Callable[..., Any], Runner]]] = {}
+        self._fitting: dict[int, list[Any]] = {}  # arrays that were found to fit, by the identity of the first
 
     def prepare(self, update: Update, hyper: Sequence[str], scalars: Sequence[str] = ()) -> None:
         """Raise UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted."""
@@ -67,16 +70,33 @@ class Emitted:
 
         Raises UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted.
         """
-        arrays = [weights, gradients, *filter(plain.is_array, state)]
-        numbers = dict(hyper)
-        numbers |= {n: s for n, s in zip(self.names, state, strict=True) if not plain.is_array(s)}
+        arrays, numbers = [weights, gradients], dict(hyper)
+        for name, x in zip(self.names, state, strict=True):
+            if plain.is_array(x):
+                arrays.append(x)
+            else:
+                numbers[name] = x
         if not self._fit(arrays) or not _all_plain(numbers.values()):
             return None
         return arrays, numbers, self._find(update, numbers)
 
     def _fit(self, arrays: list[Any]) -> bool:
-        """Return whether what is emitted computes with these arrays as the plain update does."""
-        return _fit(arrays)
+        """Return whether what is emitted computes with these arrays as the plain update does.
+
+        An optimizer comes with the same arrays at every step; what does not change about them is looked at once.
+        """
+        seen = self._fitting.get(id(arrays[0]), ())
+        if len(seen) != len(arrays) or not all(map(operator.is_, seen, arrays)):
+            if not self._alike_and_apart(arrays):
+                return False
+            if len(self._fitting) >= REMEMBERED:
+                self._fitting.clear()
+            self._fitting[id(arrays[0])] = arrays
+        return not {"raise", "call"} & set(np.geterr().values())
+
+    def _alike_and_apart(self, arrays: list[Any]) -> bool:
+        """Return whether arrays are of this executor's kind, flat and of one dtype and length, and share no memory."""
+        return _alike_and_apart(arrays)
 
     def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Runner]:
         """Return what was emitted for the branches that `update` takes at these numbers."""
@@ -113,26 +133,33 @@ class Blocked(Emitted):
         exec(compile(source, name, "exec"), space)
         block, count, memory = space["block"], space["SCRATCH"], threading.local()
 
+        def scratch(dtype: Any, length: int) -> list[Any]:
+            """Return arrays of a length; those of each dtype share their memory."""
+            known: dict[int, list[Any]] = memory.__dict__.setdefault(dtype.char, {})
+            if length not in known:
+                longest = known.setdefault(
+                    BLOCK // dtype.itemsize, list(np.empty((count, BLOCK // dtype.itemsize), dtype))
+                )
+                known[length] = [a[:length] for a in longest]
+            return known[length]
+
         def run(arrays: list[Any], constants: list[Any]) -> None:
             size, dtype = arrays[0].size, arrays[0].dtype
-            length = min(size, BLOCK // dtype.itemsize)
-            scratch = memory.__dict__.get(dtype.char)
-            if scratch is None or scratch.shape[1] < length:
-                scratch = memory.__dict__[dtype.char] = np.empty((count, length), dtype)
-            whole = [s[:length] for s in scratch]
-            for start in range(0, size, length or 1):
-                stop = min(start + length, size)
-                out = whole if stop - start == length else [s[: stop - start] for s in scratch]
-                block(*[a[start:stop] for a in arrays], *out, *constants)
+            length = BLOCK // dtype.itemsize
+            if size <= length:
+                block(*arrays, *scratch(dtype, size), *constants)
+                return
+            for start in range(0, size, length):
+                part = slice(start, min(start + length, size))
+                block(*[a[part] for a in arrays], *scratch(dtype, part.stop - start), *constants)
 
         return space["scalars"], run
 
 
 class Compiled(Emitted):
-    """numba, on all cores; the compiled kernels are kept in the user's cache directory.
+    """numba, on one core or on all (`minigrad.executors.cores`); the user's cache directory keeps what it compiled.
 
-    Where NumPy would warn of an overflow or of an invalid value it is silent; the values are the same. numba's thread
-    pools do not survive a fork: in a forked process the kernels use one core.
+    Where NumPy would warn of an overflow or of an invalid value it is silent; the values are the same.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -140,33 +167,15 @@ class Compiled(Emitted):
         super().__init__(names)
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
-        loaded = {True: cache.module(compiled.source(k))} if not _forked else {}
-
-        def run(arrays: list[Any], constants: list[Any]) -> None:
-            parallel = not _forked
-            if parallel not in loaded:
-                loaded[parallel] = cache.module(compiled.source(k, parallel=parallel))
-            with _one_at_a_time[-1]:  # not every thread pool of numba's serves two threads
-                loaded[parallel].update(*arrays, *constants)
-
-        return (loaded.get(True) or cache.module(compiled.source(k, parallel=False))).scalars, run
+        module = cache.module(compiled.source(k))
+        return module.scalars, Cores(module.update)
 
 
 _serial = itertools.count()
-_one_at_a_time = [threading.Lock()]
-_forked: list[bool] = []  # not empty in a forked process
 
 
-def _note_fork() -> None:
-    _forked.append(True)
-    _one_at_a_time.append(threading.Lock())  # the one before may be held for ever, by a thread that is not here
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
-
-
-def _fit(arrays: list[Any]) -> bool:
+def _alike_and_apart(arrays: list[Any]) -> bool:
+    """Return whether arrays are NumPy's own, flat and of one dtype and length, and share no memory."""
     first = arrays[0]
     return (
         all(type(a) is np.ndarray and a.dtype == first.dtype and a.shape == first.shape for a in arrays)
@@ -175,9 +184,8 @@ def _fit(arrays: list[Any]) -> bool:
         and first.ndim == 1
         and all(a.flags.c_contiguous for a in arrays)
         and not any(np.may_share_memory(a, b) for a, b in itertools.combinations(arrays, 2))
-        and not {"raise", "call"} & set(np.geterr().values())
     )
 
 
 def _all_plain(numbers: Any) -> bool:
-    return all(type(x) in (float, int) for x in numbers)
+    return set(map(type, numbers)) <= {float, int}

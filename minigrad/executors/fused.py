@@ -39,7 +39,7 @@ class Fused(Emitted):
             captured.refuse()
         return super().__call__(update, weights, gradients, state, hyper)
 
-    def _fit(self, arrays: list[Any]) -> bool:
+    def _alike_and_apart(self, arrays: list[Any]) -> bool:
         first = arrays[0]
         places = sorted((a.data.ptr, a.nbytes) for a in arrays) if backend.namespace(first) is not np else []
         return (

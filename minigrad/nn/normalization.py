@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend, ops
+from minigrad.autodiff import sum_rows
 from minigrad.nn.module import Module
 from minigrad.nn.parameter import Parameter
 from minigrad.regularization.checks import as_number, integer, nonnegative
@@ -65,11 +66,14 @@ class BatchNorm(Module):
             raise ValueError(
                 f"a batch of shape {x.shape} has one value per feature and hence no variance to train with"
             )
-        axes = tuple(range(x.ndim - 1))
+        xp = backend.namespace(x)
+        mean = sum_rows(xp, x) / count
+        deviation = x - mean
+        deviation *= deviation
         self.running_mean *= 1 - self.momentum
-        self.running_mean += self.momentum * x.mean(axis=axes)
+        self.running_mean += self.momentum * mean
         self.running_var *= 1 - self.momentum
-        self.running_var += self.momentum * (count / (count - 1)) * x.var(axis=axes)
+        self.running_var += self.momentum / (count - 1) * sum_rows(xp, deviation)
 
     def options(self) -> str:
         """Return the number of features."""

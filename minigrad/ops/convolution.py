@@ -4,14 +4,20 @@ Images have shape (N, H, W, C), as in Keras and Flax (PyTorch: N, C, H, W). A wi
 stride; what does not fill a window at the end is left out, as in PyTorch.
 """
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minigrad import backend
-from minigrad.ops.operation import op, run, unbroadcast
-from minigrad.ops.reductions import divided, max
+from minigrad.ops import reductions
+from minigrad.ops.elementwise import maximum
+from minigrad.ops.linalg import product
+from minigrad.ops.operation import op, run
 
 __all__ = ["avg_pool2d", "conv2d", "max_pool2d"]
 
@@ -46,73 +52,132 @@ def _places(shape: Any, size: tuple[int, int], stride: tuple[int, int]) -> Itera
 
 # --- convolution ------------------------------------------------------------------------------------------------------
 
+# All windows of a few images at a time are laid out as the rows of one matrix (im2col), and a product of matrices does
+# the work. On a CPU so many images are taken that this matrix stays in the cache: it is KH · KW times as large as they
+# are, and would cost more to write to memory and read again than the product does. It is made anew on the way back.
 
-def _columns(xp: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any) -> Any:
-    """im2col: return every window as a row, of shape (N, OH, OW, KH · KW · C)."""
+
+@op(reads=(0, 1), twice=False)
+def conv2d(xp: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
+    """Return the convolution of images with O filters (a cross-correlation, as everywhere in deep learning).
+
+    Shapes: x (N, H, W, C), weight (KH, KW, C, O), bias (O,) or None; the result is (N, OH, OW, O) with
+    OH = ⌊(H + 2·padding − KH) / stride⌋ + 1. Stride and padding (with zeros, on both sides) are integers or pairs.
+
+    Source: Chellapilla, Puri and Simard, High performance convolutional neural networks for document processing
+    (2006), §3, for the product of matrices.
+    """
+    oh, ow = _counts_of(x, weight, stride, padding)
+    y = xp.empty((x.shape[0], oh, ow, weight.shape[3]), np.result_type(x.dtype, weight.dtype))
+    for images, columns in _columns(xp, x, weight, stride, padding):
+        some = _rows(y[images])
+        xp.matmul(_rows(columns), _matrix(weight), out=some)
+        if bias is not None and bias.dtype == y.dtype:
+            some += bias
+    return y if bias is None or bias.dtype == y.dtype else y + bias
+
+
+conv2d.vjp(
+    lambda xp, g, y, x, weight, bias, stride, padding: _back_to_images(xp, g, x, weight, stride, padding),
+    lambda xp, g, y, x, weight, bias, stride, padding, out=None: _back_to_weight(
+        xp, g, x, weight, stride, padding, out
+    ),
+    lambda xp, g, y, x, weight, bias, stride, padding: g,
+)
+
+
+def _back_to_weight(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: Any, out: Any) -> Any:
+    """Return the sum over all windows of window ⊗ gradient."""
+    total = None if out is None else _matrix(out)
+    for images, columns in _columns(xp, x, weight, stride, padding):
+        if images.start == 0:
+            total = product(xp, _rows(columns).T, _rows(g[images]), total)
+        else:
+            total += xp.matmul(_rows(columns).T, _rows(g[images]))
+    return total.reshape(weight.shape)  # type: ignore[union-attr]  # there is one part at least
+
+
+def _back_to_images(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Any:
+    """Add up what a pixel gets from all windows that it is in.
+
+    If windows move by one pixel, that is itself a convolution: of the gradient, with the filters turned by 180° and
+    their inputs and outputs exchanged. Otherwise (col2im) every window gets its gradient and hands it out.
+    """
+    ph, pw = _pair(padding, "padding", 0)
+    kh, kw = size = weight.shape[:2]
+    if _pair(stride, "stride", 1) == (1, 1) and ph < kh and pw < kw:
+        turned = xp.ascontiguousarray(xp.swapaxes(weight[::-1, ::-1], 2, 3))
+        return conv2d.operation.forward(xp, g, turned, stride=1, padding=(kh - 1 - ph, kw - 1 - pw))
+    n, h, w, c = x.shape
+    transposed = _matrix(weight).T
+    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), g)
+    places = list(_places(wide.shape, size, _pair(stride, "stride", 1)))
+    for images in _parts(x, g.shape, weight):
+        few, into = g[images], wide[images]
+        windows = xp.matmul(_rows(few), transposed).reshape(*few.shape[:3], len(places), c)
+        for k, place in enumerate(places):
+            into[place] += windows[:, :, :, k]
+    return wide[:, ph : ph + h, pw : pw + w]
+
+
+def _columns(xp: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield images, some at a time, and all their windows as rows, of shape (some, OH, OW, KH, KW · C).
+
+    A row of a window, with all channels, lies in one run, and is copied in one. The next are written over these.
+    """
+    (kh, kw), (sh, sw) = weight.shape[:2], _pair(stride, "stride", 1)
+    oh, ow = _counts_of(x, weight, stride, padding)
+    wide = _padded(xp, x, padding)
+    a, b, d, e = wide.strides
+    run = kw * x.shape[3]
+    columns = None
+    for images in _parts(x, (x.shape[0], oh, ow), weight):
+        few = wide[images]
+        if columns is None:
+            columns = xp.empty((len(few), oh, ow, kh, run), x.dtype)
+        columns = columns[: len(few)]
+        for i in range(kh):
+            columns[:, :, :, i] = xp.lib.stride_tricks.as_strided(
+                few[:, i:], (len(few), oh, ow, run), (a, b * sh, d * sw, e)
+            )
+        yield images, columns
+
+
+def _parts(x: Any, shape: Any, weight: Any) -> Iterator[slice]:
+    """Yield slices of images, one at least, whose windows fit into the cache; all images where that is no matter."""
+    n, oh, ow = shape[:3]
+    each = oh * ow * math.prod(weight.shape[:3]) * x.dtype.itemsize
+    cache = backend.cache(x)
+    some = max(1, n if cache is None or not each else cache // each)
+    for start in range(0, max(1, n), some):
+        yield slice(start, start + some)
+
+
+def _counts_of(x: Any, weight: Any, stride: Any, padding: Any) -> tuple[int, int]:
+    """Return how many windows fit below and beside each other, after the shapes were checked."""
     if weight.ndim != 4 or x.ndim != 4 or x.shape[-1] != weight.shape[2]:
         raise ValueError("x must have shape (N, H, W, C) and weight (KH, KW, C, O), with the same C")
-    size, (sh, sw) = weight.shape[:2], _pair(stride, "stride", 1)
-    x = _padded(xp, x, padding)
-    n, _, _, c = x.shape
-    oh, ow = _counts(x.shape, size, (sh, sw))
-    a, b, d, e = x.strides
-    windows = xp.lib.stride_tricks.as_strided(x, (n, oh, ow, *size, c), (a, b * sh, d * sw, b, d, e))
-    return windows.reshape(n, oh, ow, math.prod(size) * c)
+    (n, h, w, c), (ph, pw) = x.shape, _pair(padding, "padding", 0)
+    return _counts((n, h + 2 * ph, w + 2 * pw, c), weight.shape[:2], _pair(stride, "stride", 1))
 
 
 def _padded(xp: Any, x: Any, padding: Any) -> Any:
     ph, pw = _pair(padding, "padding", 0)
     if not ph and not pw:
-        return x
+        return xp.ascontiguousarray(x)
     n, h, w, c = x.shape
     wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), x)
     wide[:, ph : ph + h, pw : pw + w] = x
     return wide
 
 
-@op(save=_columns, reads=(0, 1), twice=False)
-def conv2d(xp: Any, columns: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
-    """Return the convolution of images with O filters (a cross-correlation, as everywhere in deep learning).
-
-    Shapes: x (N, H, W, C), weight (KH, KW, C, O), bias (O,) or None; the result is (N, OH, OW, O) with
-    OH = ⌊(H + 2·padding − KH) / stride⌋ + 1. Stride and padding (with zeros, on both sides) are integers or pairs.
-
-    All windows are laid out as the rows of one matrix (im2col), and one product does the work. Source: Chellapilla,
-    Puri and Simard, High performance convolutional neural networks for document processing (2006), §3.
-    """
-    y = xp.matmul(_rows(columns), _matrix(weight)).reshape(*columns.shape[:-1], weight.shape[-1])
-    return y if bias is None else y + bias
-
-
-conv2d.vjp(
-    lambda xp, g, y, columns, x, weight, bias, stride, padding: _images(
-        xp, xp.matmul(_rows(g), _matrix(weight).T), g.shape, x, weight, stride, padding
-    ),
-    lambda xp, g, y, columns, x, weight, bias, stride, padding: unbroadcast(
-        xp, xp.matmul(_rows(columns).T, _rows(g)).reshape(weight.shape), weight
-    ),
-    lambda xp, g, y, columns, x, weight, bias, stride, padding: unbroadcast(xp, g, bias),
-)
-
-
 def _rows(x: Any) -> Any:
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    n, h, w, *rest = x.shape
+    return x.reshape(n * h * w, math.prod(rest))
 
 
 def _matrix(weight: Any) -> Any:
     return weight.reshape(math.prod(weight.shape[:3]), weight.shape[3])
-
-
-def _images(xp: Any, rows: Any, shape: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Any:
-    """col2im: add every window's entries to the pixels they came from."""
-    ph, pw = _pair(padding, "padding", 0)
-    n, h, w, c = x.shape
-    size = weight.shape[:2]
-    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), rows)
-    windows = rows.reshape(*shape[:3], math.prod(size), c)
-    for k, place in enumerate(_places(wide.shape, size, _pair(stride, "stride", 1))):
-        wide[place] += windows[:, :, :, k]
-    return unbroadcast(xp, wide[:, ph : ph + h, pw : pw + w], x)
 
 
 # --- pooling ----------------------------------------------------------------------------------------------------------
@@ -124,30 +189,33 @@ def _pools(x: Any, size: Any, stride: Any) -> list[tuple[slice, slice, slice]]:
     return list(_places(x.shape, size, size if stride is None else _pair(stride, "stride", 1)))
 
 
-def _stacked(xp: Any, x: Any, size: Any, stride: Any) -> Any:
-    """Return the entries of all windows, one place of the window after the other, along a new first axis."""
-    return xp.stack([x[place] for place in _pools(x, size, stride)])
-
-
 def _unstacked(parts: Any, x: Any, size: Any, stride: Any) -> Any:
     """Return images to which the part of each place of the window has been added."""
     back = backend.zeros(x.shape, x)
+    apart = stride is None or all(map(operator.ge, _pair(stride, "stride", 1), _pair(size, "size", 1)))
     for place, part in zip(_pools(x, size, stride), parts, strict=False):
-        back[place] += part
+        back[place] = part if apart else back[place] + part
     return back
 
 
 @op(twice=False, kinks=True)
 def max_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
     """Return the largest entry of each window; equal ones share its gradient equally. The stride is `size` if None."""
-    return run(xp, max, _stacked(xp, x, size, stride), axis=0)
+    entries = [x[place] for place in _pools(x, size, stride)]
+    if x.dtype.kind == "c" or len(entries) == 1:
+        return run(xp, reductions.max, xp.stack(entries), axis=0)
+    return functools.reduce(lambda a, b: run(xp, maximum, a, b), entries)
 
 
-max_pool2d.vjp(
-    lambda xp, g, y, x, size, stride: _unstacked(
-        max.operation.vjps[0](xp, g, y, _stacked(xp, x, size, stride), axis=0, keepdims=False), x, size, stride
-    )
-)
+max_pool2d.vjp(lambda xp, g, y, x, size, stride: _unstacked(_shares(xp, g, y, x, size, stride), x, size, stride))
+
+
+def _shares(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) -> Iterator[Any]:
+    """Divide `g` equally between the entries of each window that are `y`; NaN, which is not itself, is one."""
+    entries = [x[place] for place in _pools(x, size, stride)]
+    won = [((entry == y) | (entry != entry)).astype(x.dtype) for entry in entries]
+    share = g / functools.reduce(operator.add, won)
+    return (share * one for one in won)
 
 
 @op(reads=(), twice=False)
@@ -157,10 +225,12 @@ def avg_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
     total = x[places[0]]
     for place in places[1:]:
         total = total + x[place]
-    return divided(total, _area(size))
+    return reductions.divided(total, _area(size))
 
 
-avg_pool2d.vjp(lambda xp, g, y, x, size, stride: _unstacked(itertools.repeat(divided(g, _area(size))), x, size, stride))
+avg_pool2d.vjp(
+    lambda xp, g, y, x, size, stride: _unstacked(itertools.repeat(reductions.divided(g, _area(size))), x, size, stride)
+)
 
 
 def _area(size: Any) -> int:

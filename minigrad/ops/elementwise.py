@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from minigrad.backend import constant
-from minigrad.ops.operation import op, unbroadcast
+from minigrad.ops.operation import op
 from minigrad.ops.reductions import divided
 from minigrad.rules import functions
 
@@ -29,8 +29,8 @@ def add(xp: Any, a: Any, b: Any) -> Any:
 
 
 add.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, g, a),
-    lambda xp, g, y, a, b: unbroadcast(xp, g, b),
+    lambda xp, g, y, a, b: g,
+    lambda xp, g, y, a, b: g,
 )
 
 
@@ -41,8 +41,8 @@ def subtract(xp: Any, a: Any, b: Any) -> Any:
 
 
 subtract.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, g, a),
-    lambda xp, g, y, a, b: unbroadcast(xp, -g, b),
+    lambda xp, g, y, a, b: g,
+    lambda xp, g, y, a, b: -g,
 )
 
 
@@ -53,8 +53,8 @@ def multiply(xp: Any, a: Any, b: Any) -> Any:
 
 
 multiply.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, g * b, a),
-    lambda xp, g, y, a, b: unbroadcast(xp, g * a, b),
+    lambda xp, g, y, a, b: g * b,
+    lambda xp, g, y, a, b: g * a,
 )
 
 
@@ -65,8 +65,8 @@ def divide(xp: Any, a: Any, b: Any) -> Any:
 
 
 divide.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, g / b, a),
-    lambda xp, g, y, a, b: unbroadcast(xp, -g * y / b, b),
+    lambda xp, g, y, a, b: g / b,
+    lambda xp, g, y, a, b: -g * y / b,
 )
 
 
@@ -77,8 +77,8 @@ def power(xp: Any, a: Any, b: Any) -> Any:
 
 
 power.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, _power_slope(xp, g, a, b), a),
-    lambda xp, g, y, a, b: unbroadcast(xp, g * y * xp.log(a), b),
+    lambda xp, g, y, a, b: _power_slope(xp, g, a, b),
+    lambda xp, g, y, a, b: g * y * xp.log(a),
 )
 
 
@@ -278,8 +278,8 @@ def maximum(xp: Any, a: Any, b: Any) -> Any:
 
 
 maximum.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))), a),
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))), b),
+    lambda xp, g, y, a, b: xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))),
+    lambda xp, g, y, a, b: xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))),
 )
 
 
@@ -290,8 +290,8 @@ def minimum(xp: Any, a: Any, b: Any) -> Any:
 
 
 minimum.vjp(
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))), a),
-    lambda xp, g, y, a, b: unbroadcast(xp, xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))), b),
+    lambda xp, g, y, a, b: xp.where(a < b, g, xp.where(a > b, constant(g, 0), divided(g, 2))),
+    lambda xp, g, y, a, b: xp.where(a > b, g, xp.where(a < b, constant(g, 0), divided(g, 2))),
 )
 
 
@@ -321,8 +321,8 @@ def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
 
 where.vjp(
     None,
-    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, g, constant(g, 0)), a),
-    lambda xp, g, y, condition, a, b: unbroadcast(xp, xp.where(condition, constant(g, 0), g), b),
+    lambda xp, g, y, condition, a, b: xp.where(condition, g, constant(g, 0)),
+    lambda xp, g, y, condition, a, b: xp.where(condition, constant(g, 0), g),
 )
 
 # --- the same, for complex steps (kinks lie where the real part says) and for exact numbers ---------------------------

@@ -6,7 +6,8 @@ import string
 from typing import Any
 
 from minigrad import backend
-from minigrad.ops.operation import op, run, unbroadcast
+from minigrad.autodiff import unbroadcast
+from minigrad.ops.operation import op, run
 from minigrad.tensor import Tensor
 
 __all__ = ["einsum", "linear", "matmul"]
@@ -62,14 +63,15 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 linear.vjp(
-    lambda xp, g, y, x, weight, bias: unbroadcast(
-        xp, xp.reshape(xp.matmul(_rows(xp, g), xp.transpose(weight)), x.shape), x
-    ),
-    lambda xp, g, y, x, weight, bias: unbroadcast(
-        xp, xp.matmul(xp.transpose(_rows(xp, x)), _rows(xp, g)), weight
-    ),
-    lambda xp, g, y, x, weight, bias: unbroadcast(xp, g, bias),
-)  # fmt: skip
+    lambda xp, g, y, x, weight, bias: xp.reshape(xp.matmul(_rows(xp, g), xp.transpose(weight)), x.shape),
+    lambda xp, g, y, x, weight, bias, out=None: product(xp, xp.transpose(_rows(xp, x)), _rows(xp, g), out),
+    lambda xp, g, y, x, weight, bias: g,
+)
+
+
+def product(xp: Any, a: Any, b: Any, out: Any) -> Any:
+    """Return a @ b, written to the array `out` unless that is None."""
+    return xp.matmul(a, b) if out is None else xp.matmul(a, b, out=out)
 
 
 def _rows(xp: Any, x: Any) -> Any:
@@ -124,7 +126,7 @@ def _einsum_back(xp: Any, g: Any, i: int, operands: Any, subscripts: str) -> Any
             elif n == 1 and letter not in "".join(t for t, _ in factors):
                 factors.append((letter, array.ones(1, dtype=x.dtype)))
     written = ",".join(t for t, _ in factors) + "->" + wanted
-    return unbroadcast(xp, run(xp, _einsum, *(p for _, p in factors), subscripts=written), x)
+    return run(xp, _einsum, *(p for _, p in factors), subscripts=written)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.ops.elementwise import relu, sigmoid, softplus
-from minigrad.ops.operation import op, run, unbroadcast
+from minigrad.ops.operation import op, run
 from minigrad.ops.reductions import below_largest, divided, mean
 from minigrad.tensor import Tensor
 
@@ -68,10 +68,10 @@ def cross_entropy(xp: Any, logp: Any, logits: Any, labels: Any) -> Any:
 
 
 cross_entropy.vjp(
-    lambda xp, g, y, logp, logits, labels: unbroadcast(
-        xp, (xp.exp(logp) * _mass(xp, labels) - _target(logits, labels)) * divided(g, _rows(logits)), logits
+    lambda xp, g, y, logp, logits, labels: (
+        (xp.exp(logp) * _mass(xp, labels) - _target(logits, labels)) * divided(g, _rows(logits))
     ),
-    lambda xp, g, y, logp, logits, labels: unbroadcast(xp, -logp * divided(g, _rows(logits)), labels),
+    lambda xp, g, y, logp, logits, labels: -logp * divided(g, _rows(logits)),
 )
 
 
@@ -106,9 +106,10 @@ def _checked(labels: Any, logits: Any) -> Any:
         )
     if backend.namespace(labels) is np and np.size(labels):
         labels = np.asarray(labels)
-        for label in (labels.min(), labels.max()):
-            if not 0 <= label < classes:
-                raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
+        unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
+        if unsigned.max() >= classes:
+            label = labels.flat[unsigned.argmax()]
+            raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
     return labels
 
 
@@ -128,10 +129,8 @@ def binary_cross_entropy_with_logits(xp: Any, logits: Any, targets: Any) -> Any:
 
 
 binary_cross_entropy_with_logits.vjp(
-    lambda xp, g, y, logits, targets: unbroadcast(
-        xp, (run(xp, sigmoid, logits) - targets) * divided(g, logits.size), logits
-    ),
-    lambda xp, g, y, logits, targets: unbroadcast(xp, -logits * divided(g, logits.size), targets),
+    lambda xp, g, y, logits, targets: (run(xp, sigmoid, logits) - targets) * divided(g, logits.size),
+    lambda xp, g, y, logits, targets: -logits * divided(g, logits.size),
 )
 
 # --- regression -------------------------------------------------------------------------------------------------------
@@ -149,13 +148,9 @@ def mse(xp: Any, prediction: Any, target: Any) -> Any:
 
 
 mse.vjp(
-    lambda xp, g, y, prediction, target: unbroadcast(
-        xp, (prediction - target) * divided(2 * g, prediction.size), prediction
-    ),
-    lambda xp, g, y, prediction, target: unbroadcast(
-        xp, (target - prediction) * divided(2 * g, target.size), target
-    ),
-)  # fmt: skip
+    lambda xp, g, y, prediction, target: (prediction - target) * divided(2 * g, prediction.size),
+    lambda xp, g, y, prediction, target: (target - prediction) * divided(2 * g, target.size),
+)
 
 
 def _same_shape(a: Any, b: Any, mine: str, model: str) -> None:

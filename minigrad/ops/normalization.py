@@ -6,8 +6,9 @@ bias. The mean and the variance (divided by n) depend on x, which the derivative
 
 from typing import Any
 
-from minigrad.ops.operation import op, run, unbroadcast
-from minigrad.ops.reductions import mean
+from minigrad.autodiff import sum_rows
+from minigrad.ops.operation import op, run
+from minigrad.ops.reductions import count, divided, mean
 from minigrad.rules import functions
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -15,16 +16,26 @@ __all__ = ["batch_norm", "layer_norm"]
 
 def _normalised(xp: Any, x: Any, axis: Any, eps: float) -> tuple[Any, Any]:
     """Return (x − mean) / std along `axis`, and 1 / std."""
-    d = x - run(xp, mean, x, axis=axis, keepdims=True)
-    inverse = 1 / functions.sqrt(run(xp, mean, d * d, axis=axis, keepdims=True) + eps)
-    return d * inverse, inverse
+    z = x - _mean(xp, x, axis)
+    inverse = 1 / functions.sqrt(_mean(xp, z * z, axis) + eps)
+    z *= inverse  # on an array in place; of a tensor, a new one
+    return z, inverse
 
 
 def _back(xp: Any, g: Any, saved: Any, axis: Any) -> Any:
     """Return the gradient by x from the gradient by z = (x − mean) / std: less its part along 1, less that along z."""
     z, inverse = saved
-    along = run(xp, mean, g * z, axis=axis, keepdims=True)
-    return inverse * (g - run(xp, mean, g, axis=axis, keepdims=True) - z * along)
+    d = g - _mean(xp, g, axis)
+    d -= z * _mean(xp, g * z, axis)
+    d *= inverse
+    return d
+
+
+def _mean(xp: Any, x: Any, axis: Any) -> Any:
+    """Return the mean along `axis`, the last one or all others, so that it broadcasts against x."""
+    if axis == -1:
+        return run(xp, mean, x, axis=-1, keepdims=True)
+    return divided(sum_rows(xp, x), count(x, axis))
 
 
 def _checked(x: Any, *others: Any) -> None:
@@ -55,9 +66,9 @@ def batch_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 batch_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, _batch(x)), x),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
+    lambda xp, g, y, saved, x, scale, bias, eps: _back(xp, g * scale, saved, _batch(x)),
+    lambda xp, g, y, saved, x, scale, bias, eps: g * saved[0],
+    lambda xp, g, y, saved, x, scale, bias, eps: g,
 )
 
 # --- over the features ------------------------------------------------------------------------------------------------
@@ -78,7 +89,7 @@ def layer_norm(xp: Any, saved: Any, x: Any, scale: Any, bias: Any, eps: float = 
 
 
 layer_norm.vjp(
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, _back(xp, g * scale, saved, -1), x),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g * saved[0], scale),
-    lambda xp, g, y, saved, x, scale, bias, eps: unbroadcast(xp, g, bias),
+    lambda xp, g, y, saved, x, scale, bias, eps: _back(xp, g * scale, saved, -1),
+    lambda xp, g, y, saved, x, scale, bias, eps: g * saved[0],
+    lambda xp, g, y, saved, x, scale, bias, eps: g,
 )

@@ -10,21 +10,23 @@
 ``xp`` is the array module of the operands; in higher order it is minigrad's own operations, and then g, y and x are
 tensors. So each line is written once, against a namespace, and can itself be differentiated. ``g`` is the gradient by
 the result ``y``; a vjp uses g, the operands and y only, besides what `save` computes from the operands, which is
-computed again where gradients are to be differentiated.
+computed again where gradients are to be differentiated. Of an operand that was broadcast, or cast to another dtype, it
+may return the gradient as it is: the engine sums it over the axes that were stretched, and casts it back.
 """
 
 import functools
 import inspect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
 
 import numpy as np
 
 from minigrad import backend
-from minigrad.autodiff import Node
-from minigrad.tensor import Tensor, recording, result
+from minigrad.autodiff import Node, unbroadcast
+from minigrad.tensor import NEVER_WRITTEN, Tensor, born, recording, result
 
-__all__ = ["Differentiable", "Operation", "op", "run", "unbroadcast"]
+__all__ = ["Differentiable", "Operation", "op", "run"]
 
 P = ParamSpec("P")
 
@@ -40,6 +42,9 @@ class Operation:
         view: the result may share memory with its first operand.
         twice: whether the vjps can themselves be differentiated.
         kinks: whether the function is only piecewise smooth; `minigrad.gradcheck` then compares through real parts.
+        alone: there is one operand, which cannot be broadcast against another.
+        lands: the vjps that take ``out=``, an array to write the gradient to.
+        freed: what a node of this operation keeps once it was freed.
     """
 
     def __init__(self, forward: Callable[..., Any], save: Callable[..., Any] | None, reads: tuple[int, ...] | None,
@@ -52,6 +57,10 @@ class Operation:
         self.twice = twice
         self.kinks = kinks
         self.variadic = variadic
+        self.plain = -1  # how many operands are all that may be passed; -1 if there are options with defaults
+        self.alone = False
+        self.freed = (self,)
+        self.lands: set[Any] = set()
         self.vjps: Any = ()
         names = inspect.signature(forward).parameters.values()
         self.names = [p.name for p in names][2 if save else 1 :]
@@ -92,18 +101,15 @@ class Operation:
                 arguments[name] = option.item()
         return operands, arguments
 
-    def once(self, i: int, g: Any, node: Node) -> Tensor:
-        """Return vjp `i` as a tensor whose own derivative is refused by name."""
-        values = [p.data if isinstance(p, Node) else p for p in node._inputs]
+    def once(self, vjp: Any, g: Any, node: Node, operands: tuple[Any, ...], options: dict[str, Any], x: Any) -> Tensor:
+        """Return what `vjp` gives for the operand `x` as a tensor whose own derivative is refused by name."""
+        values = [p.data if isinstance(p, Node) else p for p in operands]
         xp = backend.namespace(node.data)
-        if self.save:
-            values = [self.save(xp, *values, **node._static), *values]
-        gradient = result(self.vjps[i](xp, g.data, node.data, *values, **node._static))
+        given = [self.save(xp, *values, **options), *values] if self.save else values
+        gradient = result(unbroadcast(xp, vjp(xp, g.data, node.data, *given, **options), x))
         gradient.requires_grad = True
-        gradient._op = Refusal(self.__name__)
-        gradient._inputs = (g, *node._inputs)
-        gradient._static = {}
-        gradient._expected = 0
+        gradient._made = (Refusal(self.__name__), (g, *operands), {}, None, None)
+        gradient._born = born()
         return gradient
 
 
@@ -112,17 +118,16 @@ class Refusal:
 
     twice = True
     save = None
+    alone = False
+    lands = ()
 
     def __init__(self, name: str):
         self.__name__ = f"the gradient of {name}"
         self.vjps = self
+        self.freed = (self,)
 
-    def __getitem__(self, i: int) -> Any:
+    def __iter__(self) -> Any:
         raise NotImplementedError(f"{self.__name__} cannot itself be differentiated: it has no second derivative here")
-
-    def version(self, operands: Any) -> int:
-        """Return 0: it reads nothing."""
-        return 0
 
 
 class Differentiable(Protocol, Generic[P]):
@@ -139,7 +144,7 @@ class Differentiable(Protocol, Generic[P]):
         """Give the vector–Jacobian products ``(xp, g, y, *operands, **options)``, one per operand, in order.
 
         With `save`, what it returned comes before the operands. A variadic operation gives one function, which
-        takes the operand's index after y.
+        takes the operand's index after y. One that also takes ``out=None`` writes the gradient there if it is given.
         """
         ...
 
@@ -183,15 +188,20 @@ def op(
     def decorate(forward: Callable[..., Any]) -> Any:
         operation = Operation(forward, save, reads, view, twice, kinks, variadic)
 
+        new = Tensor.__new__
+
         @functools.wraps(forward)
         def call(*operands: Any, **options: Any) -> Tensor:
-            if not variadic and (len(operands) != len(operation.vjps) or operation.defaults):
+            if len(operands) != operation.plain and not variadic:
                 operands, options = operation.bind(operands, options)
-            recorded = found = odd = False
+            recorded = found = odd = writable = False
             values: list[Any] = []
             for x in operands:
                 if isinstance(x, Node):
-                    recorded = recorded or x.requires_grad
+                    if x.requires_grad:
+                        recorded = True
+                    if x._version is not NEVER_WRITTEN:
+                        writable = True
                     x = x.data  # noqa: PLW2901
                 kind = type(x)
                 if kind is np.ndarray:
@@ -199,12 +209,14 @@ def op(
                 elif kind not in _PLAIN:
                     odd = True
                 values.append(x)
-            odd = odd or not found
-            xp, values = _placed(values) if odd else (np, values)
+            xp: Any = np
+            if odd or not found:
+                xp, values = _placed(values)
+                operands = tuple(_input(x, v) for x, v in zip(operands, values, strict=True))
             try:
                 if save is None:
                     saved = None
-                    array = forward(xp, *values, **options)
+                    array = forward(xp, *values, **options) if options else forward(xp, *values)
                 else:
                     saved = save(xp, *values, **options)
                     array = forward(xp, saved, *values, **options)
@@ -213,20 +225,24 @@ def op(
             if type(array) is not np.ndarray:
                 # Of 0-d object arrays NumPy makes bare numbers; an int among them stays exact, and differentiable.
                 array = xp.asarray(array, dtype=None if hasattr(array, "dtype") else object)
-            t = result(array)
-            if view and isinstance(operands[0], Node):
-                t._version = operands[0]._version
+            t = new(Tensor)
+            t.data = array
+            t.grad = None
+            t._version = operands[0]._version if view and isinstance(operands[0], Node) else NEVER_WRITTEN
             if recorded and array.dtype.kind in "fcO" and recording():
                 t.requires_grad = True
-                t._op = operation
-                t._inputs = operands if not odd else tuple(_input(x, v) for x, v in zip(operands, values, strict=True))
-                t._static = options
-                t._saved = saved
-                t._expected = operation.version(operands)
+                t._made = (operation, operands, options, saved, operation.version(operands) if writable else None)
+                t._born = born()
+            else:
+                t.requires_grad = False
+                t._made = ()
             return t
 
         def vjp(*vjps: Callable[..., Any] | None) -> None:
             operation.vjps = _Each(vjps[0]) if variadic else vjps
+            operation.plain = -1 if operation.defaults else len(operation.vjps)
+            operation.alone = len(operation.vjps) == 1
+            operation.lands = {f for f in vjps if f is not None and "out" in inspect.signature(f).parameters}
 
         signature = inspect.signature(forward)
         shown = list(signature.parameters.values())[2 if save else 1 :]
@@ -247,11 +263,14 @@ class _Each:
     def __getitem__(self, i: int) -> Any:
         return lambda xp, g, y, *operands, **options: self.vjp(xp, g, y, i, *operands, **options)
 
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.__getitem__, itertools.count())
+
     def __len__(self) -> int:
         return 0
 
 
-_PLAIN = (float, int, type(None))  # what stays as it is beside an array
+_PLAIN = {float, int, type(None)}  # what stays as it is beside an array
 
 
 def _placed(values: list[Any]) -> tuple[Any, list[Any]]:
@@ -286,15 +305,3 @@ def run(xp: Any, function: Any, *operands: Any, **options: Any) -> Any:
         if isinstance(x, Tensor):
             return function(*operands, **options)
     return function.operation.forward(xp, *operands, **options)
-
-
-def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
-    """Return gradient `g`, of the shape of a result, as a gradient of the operand `x` that was broadcast to it."""
-    if getattr(g, "shape", None) == x.shape and g.dtype is x.dtype:
-        return g
-    g = g if hasattr(g, "shape") else xp.asarray(g)  # of 0-d object arrays NumPy makes bare numbers
-    if g.shape != x.shape:
-        added = g.ndim - x.ndim
-        stretched = tuple(i + added for i, n in enumerate(x.shape) if n == 1 and g.shape[i + added] != 1)
-        g = xp.reshape(xp.sum(g, axis=tuple(range(added)) + stretched), x.shape)
-    return g if g.dtype == x.dtype else g.astype(x.dtype)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.ops.operation import op, run, unbroadcast
+from minigrad.autodiff import unbroadcast
+from minigrad.ops.operation import op, run
 from minigrad.tensor import Tensor, plain_index
 
 __all__ = [
@@ -86,7 +87,7 @@ def _concatenate(xp: Any, *arrays: Any, axis: int) -> Any:
 
 
 _concatenate.operation.__name__ = "concatenate"
-_concatenate.vjp(lambda xp, g, y, i, *arrays, axis: unbroadcast(xp, g[_place(i, arrays, axis)], arrays[i]))
+_concatenate.vjp(lambda xp, g, y, i, *arrays, axis: g[_place(i, arrays, axis)])
 
 
 def _place(i: int, arrays: Any, axis: int) -> tuple[slice, ...]:

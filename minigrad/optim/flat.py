@@ -49,6 +49,7 @@ class Group:
         self._homes = self.split(grads)
         self._present: list[bool] | None = None
         self._runs: list[tuple[int, int]] = []
+        self._slices: dict[tuple[int, int], list[Any]] = {}
 
     def split(self, flat: Any) -> list[Any]:
         """Return the part of a flat array that belongs to each parameter, as a view of its shape."""
@@ -111,10 +112,12 @@ class Group:
         self._present = None
 
     def arguments(self, first: int, last: int) -> tuple[Any, Any, list[Any]]:
-        """Return weights, gradients and state of a run, as an executor takes them."""
-        part = slice(self.bounds[first], self.bounds[last])
-        numbers = [of[first] for of in self.numbers.values()]
-        return self.weights[part], self.grads[part], [*(s[part] for s in self.state), *numbers]
+        """Return weights, gradients and state of a run, as an executor takes them: the same arrays for the same run."""
+        if (first, last) not in self._slices:
+            part = slice(self.bounds[first], self.bounds[last])
+            self._slices[first, last] = [a[part] for a in (self.weights, self.grads, *self.state)]
+        weights, grads, *state = self._slices[first, last]
+        return weights, grads, [*state, *(of[first] for of in self.numbers.values())]
 
     def advance(self, first: int, last: int, numbers: Sequence[Any] = ()) -> None:
         """Note that the parameters of a run were written, and the next values of their numbers."""

@@ -37,12 +37,12 @@ def uploaded():
 
 FORWARD = {
     "matmul": 2, "add": 2, "maximum": 1,  # linear, relu, linear
-    "max": 1, "isfinite": 1, "where": 1, "subtract": 2, "exp": 1, "sum": 1, "log": 1,  # log-softmax
-    "arange": 1, "getitem": 1, "mean": 1, "negative": 1,  # cross-entropy
+    "max": 1, "isfinite": 1, "where": 1, "subtract": 2, "exp": 1, "sum": 2, "log": 1, "divide": 1,  # log-softmax, mean
+    "arange": 1, "getitem": 1, "negative": 1,  # cross-entropy
 }  # fmt: skip
 BACKWARD = {
     "ones_like": 1, "divide": 1, "exp": 1, "arange": 1, "equal": 1, "astype": 1, "subtract": 1, "multiply": 3,
-    "greater": 1, "matmul": 3, "sum": 2, "setitem": 4,  # relu; weights, biases, into the buffer
+    "greater": 1, "matmul": 3, "sum": 2, "setitem": 2,  # relu; weights, in their place; biases, put there
 }  # fmt: skip
 UPDATE = {"multiply": 1, "subtract": 1, "setitem": 1}  # w ← w − α g
 LAUNCHES = {k: sum(part.get(k, 0) for part in (FORWARD, BACKWARD, UPDATE)) for k in {**FORWARD, **BACKWARD, **UPDATE}}

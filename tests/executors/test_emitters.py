@@ -38,7 +38,7 @@ def recomputed(emitter, traced, c, numbers, data, folder):
         following = emitting.by_numpy(blocked.source(k), k, held, numbers)
     elif emitter == "numba":
         pytest.importorskip("numba")
-        following = emitting.by_numba(compiled.source(k, parallel=False), k, held, numbers)
+        following = emitting.by_numba(compiled.source(k), k, held, numbers)
     elif emitter == "cuda":
         if shutil.which("cc") is None:
             pytest.skip("no C compiler")

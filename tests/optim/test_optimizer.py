@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad as mg
 from minigrad import backend, optim
 from minigrad.nn.parameter import Parameter
 from minigrad.regularization import L1, L2
@@ -407,3 +408,37 @@ def test_a_gradient_is_a_view_that_the_next_backward_writes_anew_as_the_document
     (p * 3.0).sum().backward()
     assert kept.tolist() == [3, 3]
     assert copied.tolist() == [2, 2]
+
+
+# --- where gradients go -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.host
+def test_a_product_is_written_where_the_gradient_belongs_and_is_not_copied(monkeypatch):
+    w = Parameter(np.ones((3, 2)))
+    optim.SGD([w], 0.1)
+    x = np.arange(6.0).reshape(2, 3)
+    written = []
+
+    class Watched(np.ndarray):
+        def __setitem__(self, index, value):
+            written.append(index)
+            super().__setitem__(index, value)
+
+    w.grad_home = w.grad_home.view(Watched)
+    mg.sum(mg.linear(x, w)).backward()
+    assert w.grad is w.grad_home
+    assert not written
+    assert (w.grad == x.sum(axis=0)[:, None]).all()
+    mg.sum(mg.linear(x, w)).backward()
+    assert (w.grad == 2 * x.sum(axis=0)[:, None]).all()
+
+
+def test_a_weight_that_is_used_twice_gets_both_gradients_though_the_first_has_landed():
+    w = Parameter(np.eye(2))
+    optim.SGD([w], 0.1)
+    x = mg.tensor([[1.0, 2.0]])
+    mg.sum(mg.linear(mg.linear(x, w), w)).backward()
+    free = mg.tensor(np.eye(2), requires_grad=True)
+    mg.sum(mg.linear(mg.linear(x, free), free)).backward()
+    assert (w.grad == free.grad).all()

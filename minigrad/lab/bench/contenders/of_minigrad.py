@@ -45,6 +45,7 @@ def _with_executor(name: str, kind: Any, *arguments: Any, **options: Any) -> Opt
 
 
 def _step(name: str, task: Mapping[str, Any]) -> Job:
+    mg.keep_freed_memory()
     model = _network(task)
     optimizer = adamw(name, model.parameters())
 
