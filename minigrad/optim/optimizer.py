@@ -47,8 +47,8 @@ class Optimizer:
         regularizer, at: the general form: L2, L1 or ElasticNet at="gradient" or at="prox" (a proximal step after the
             update: behind a rule that rescales the gradient, another algorithm than the proximal step in that rule's
             metric), or Decay at="shrink".
-        executor: what carries the updates out: "auto" (the default), "plain", "numpy", "numba", or a function with
-            the arguments of `minigrad.executors.plain.execute`. All write the same bits; they differ in speed
+        executor: what carries the updates out: "auto" (the default), "plain", "numpy", "numba", "cuda", or a function
+            with the arguments of `minigrad.executors.plain.execute`. All write the same bits; they differ in speed
             (`minigrad.executors.choose.executor`).
 
     Attributes:
@@ -66,7 +66,8 @@ class Optimizer:
 
     Raises:
         TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated;
-            a rule that branches on arrays or uses what the tracer does not know, with executor="numpy" or "numba".
+            a rule that branches on arrays or uses what the tracer does not know, with an executor that is
+            emitted ("numpy", "numba", "cuda").
         ImportError: executor="numba" where numba is not installed.
         ValueError: no parameters, or one twice; a number out of its range; contradictory or impossible regularisation;
             a rule that divides by squared gradients, on float16 in which its eps is 0.
