@@ -6,6 +6,7 @@ on NumPy or CuPy supplies the gradients. Needs NumPy alone.
 
 from minigrad import backend, data, nn, ops, optim, regularization, rules, training
 from minigrad.backend import use_backend
+from minigrad.executors.captured import capture
 from minigrad.gradcheck import gradcheck
 from minigrad.memory import keep_freed_memory
 from minigrad.ops import (
@@ -82,6 +83,7 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
+    "capture",
     "clip",
     "concatenate",
     "conv2d",

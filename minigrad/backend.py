@@ -5,9 +5,13 @@ Code that computes asks `namespace` for the array module that belongs to its ope
 brings an array back to the host.
 """
 
+import functools
 import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,16 +19,9 @@ import numpy as np
 from minigrad.rules import functions
 
 __all__ = [
-    "cache",
-    "constant",
-    "current",
-    "describe_devices",
-    "namespace",
-    "ones_like",
-    "to_host",
-    "use_backend",
-    "zeros",
-]
+    "Graph", "Ring", "cache", "compiled", "constant", "current", "describe_devices", "launch", "namespace", "ones_like",
+    "to_host", "use_backend", "zeros",
+]  # fmt: skip
 
 _NAMES = ("numpy", "cupy")
 _OBJECT = np.dtype(object)
@@ -42,8 +39,8 @@ class use_backend:  # noqa: N801 -- reads as a function: mg.use_backend("cupy")
     ``use_backend("cupy")`` switches from here on; ``with use_backend("cupy"):`` switches back at the end of the
     block. The choice belongs to the current context (thread or task). Existing tensors stay where they are.
 
-    Raises ValueError for another name, ImportError where CuPy is not installed, and RuntimeError where it finds no
-    usable GPU; the back end is then unchanged.
+    Raises ValueError for another name, ImportError where CuPy is not installed, and RuntimeError where there is no
+    driver, too old a one, no GPU or no memory left; the back end is then unchanged.
     """
 
     def __init__(self, name: str):
@@ -78,20 +75,131 @@ def cache(x: Any) -> int | None:
 
 
 def describe_devices() -> list[str]:
-    """Return a line for each GPU that CuPy finds, with its memory and the CUDA version; none without CuPy or GPU."""
+    """Return a line for each GPU, with its memory and what drives it; or one that says why none can be used."""
     try:
         cupy = _load("cupy")
-    except (ImportError, RuntimeError):
-        return []
+    except (ImportError, RuntimeError) as error:
+        return [f"none: {error}"]
     found = []
+    driver, cuda = (_release(getattr(cupy.cuda.runtime, f"{of}GetVersion")()) for of in ("driver", "runtime"))
     for device in range(cupy.cuda.runtime.getDeviceCount()):
         properties = cupy.cuda.runtime.getDeviceProperties(device)
         name, memory = properties["name"].decode(), properties["totalGlobalMem"] / 2**30
         capability = f"{properties['major']}.{properties['minor']}"
-        version = cupy.cuda.runtime.runtimeGetVersion()
-        cuda = f"{version // 1000}.{version % 1000 // 10}"
-        found.append(f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda}, CuPy {cupy.__version__}")
+        found.append(
+            f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda} (driver: {driver}), "
+            f"CuPy {cupy.__version__}"
+        )
     return found
+
+
+# --- what minigrad compiles, sends and records itself -----------------------------------------------------------------
+
+_OPTIONS = ("--fmad=false", "--std=c++14")  # and no -ftz, which CuPy appends to kernels that it compiles
+_THREADS = 256
+
+
+def compiled(source: str, architecture: str) -> bytes:
+    """Return CUDA C as PTX for an architecture such as "compute_90", as a binary for "sm_90". Needs no GPU.
+
+    Every operation is rounded by itself as IEEE 754 asks, and subnormal numbers are kept.
+
+    Raises RuntimeError with the compiler's log.
+    """
+    nvrtc = _cupy().cuda.nvrtc
+    program = nvrtc.createProgram(source, "minigrad.cu", (), ())
+    try:
+        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", *_OPTIONS))
+        made: bytes = (nvrtc.getCUBIN if architecture.startswith("sm_") else nvrtc.getPTX)(program)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(f"NVRTC: {nvrtc.getProgramLog(program)}\n{source}") from error
+    finally:
+        nvrtc.destroyProgram(program)
+    return made
+
+
+def launch(source: str, name: str, n: int, arrays: Sequence[Any]) -> None:
+    """Start the kernel `name` of `source` on `n` threads: ``name(n, *arrays)``. It is compiled once per device."""
+    if n:
+        kernel = _kernel(_cupy(), _cupy().cuda.runtime.getDevice(), source, name)
+        kernel((-(-n // _THREADS),), (_THREADS,), (np.int64(n), *arrays))
+
+
+@functools.cache
+def _kernel(cupy: Any, device: int, source: str, name: str) -> Any:
+    found = cupy.cuda.runtime.getDeviceProperties(device)
+    module = cupy.cuda.function.Module()
+    module.load(compiled(source, f"sm_{found['major']}{found['minor']}"))
+    return module.get_function(name)
+
+
+class Ring:
+    """Numbers on their way to the device: copies out of pinned memory, for which nobody waits.
+
+    The host writes them to one slot after the other, and to none that is still in flight.
+    """
+
+    def __init__(self, nbytes: int, slots: int = 64):
+        cupy = _cupy()
+        self._host = np.frombuffer(cupy.cuda.alloc_pinned_memory(slots * nbytes), np.uint8, slots * nbytes)
+        self._host = self._host.reshape(slots, nbytes)
+        self._device = cupy.empty((slots, nbytes), np.uint8)
+        self._sent = [cupy.cuda.Event(disable_timing=True) for _ in range(slots)]
+        self._next = 0
+
+    def send(self, values: np.ndarray[Any, Any], to: Any = None) -> Any:
+        """Copy `values` to the beginning of the array `to`, or to a slot on the device; return where they are."""
+        slot, self._next = self._next, (self._next + 1) % len(self._sent)
+        if not self._sent[slot].done:
+            self._sent[slot].synchronize()
+        row = self._host[slot, : values.nbytes]
+        row.view(values.dtype)[...] = values
+        to = self._device[slot, : values.nbytes].view(values.dtype) if to is None else to
+        stream = _cupy().cuda.get_current_stream()
+        to.data.copy_from_host_async(row.ctypes.data, values.nbytes, stream)
+        self._sent[slot].record(stream)
+        return to
+
+
+class Graph:
+    """Work for the device that is recorded once and launched as a whole, with a stream and a memory pool of its own."""
+
+    def __init__(self) -> None:
+        cuda = _cupy().cuda
+        self._stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
+        self._recorded: Any = None
+
+    @contextmanager
+    def order(self) -> Iterator[None]:
+        """Queue what is done in this block after what was queued before, and what comes later after it."""
+        caller = _cupy().cuda.get_current_stream()
+        self._stream.wait_event(caller.record())
+        with self._stream:
+            yield
+        caller.wait_event(self._stream.record())
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """The same, with memory from the pool, which keeps it for the recorded work."""
+        with self.order(), _cupy().cuda.using_allocator(self._pool.malloc):
+            yield
+
+    def record(self, work: Callable[[], Any]) -> Any:
+        """Call `work` and record what it launches, which is not executed; return its result."""
+        with self.place():
+            self._stream.begin_capture()
+            try:
+                found = work()
+            except BaseException:
+                with suppress(Exception):  # what was begun cannot be used
+                    self._stream.end_capture()
+                raise
+            self._recorded = self._stream.end_capture()
+        return found
+
+    def launch(self) -> None:
+        """Execute what was recorded, on the stream of `order`."""
+        self._recorded.launch(self._stream)
 
 
 # --- exact numbers: NumPy's object arrays, whose entries have a type of their own -------------------------------------
@@ -145,22 +253,69 @@ def _module(kind: type) -> Any:
     if issubclass(kind, (np.ndarray, np.generic)):
         return np
     if kind.__module__.partition(".")[0] == "cupy":
-        return importlib.import_module("cupy")
+        return _cupy()
     return None
 
 
-def _load(name: str) -> ModuleType:
+def _cupy() -> Any:
+    """Return CuPy. Its arrays have neither ``__array_namespace__`` nor a ``sqrt``: the rules' functions learn them."""
+    cupy = sys.modules.get("cupy") or importlib.import_module("cupy")
+    kind = getattr(cupy, "ndarray", None)
+    if kind not in _taught:
+        _taught.add(kind)
+        for name in ("sqrt", "sign", "maximum"):
+            getattr(functions, name).register(kind, getattr(cupy, name))
+    return cupy
+
+
+_taught: set[Any] = {None}
+
+
+def _load(name: str) -> Any:
     if name == "numpy":
         return np
     if name != "cupy":
         raise ValueError(f"backend must be one of {', '.join(_NAMES)}, got {name!r}")
     try:
-        cupy = importlib.import_module("cupy")
+        cupy = _cupy()
     except ImportError as error:
+        known = importlib.util.find_spec("cupy") if "cupy" not in sys.modules else None
+        broken = f"CuPy is installed but cannot be imported ({error}); reinstall it: " if known else ""
         raise ImportError(
-            'the cupy back end needs CuPy: install the extra of your CUDA version, pip install -e ".[cuda12]" '
-            'or ".[cuda13]"'
+            f"{broken}the cupy back end needs CuPy: install the extra of your CUDA version, "
+            'pip install -e ".[cuda12]" or ".[cuda13]"'
         ) from error
-    if not cupy.is_available():
-        raise RuntimeError("CuPy is installed but finds no usable GPU: check the NVIDIA driver (nvidia-smi)")
+    if cupy not in _usable:
+        if obstacle := _obstacle(cupy):
+            raise RuntimeError(obstacle)
+        _usable.add(cupy)
     return cupy
+
+
+_usable: set[Any] = set()
+
+
+def _obstacle(cupy: Any) -> str | None:
+    """Return why CuPy cannot compute here, and what to install or change; or None. Takes a little of the device."""
+    runtime, choose = cupy.cuda.runtime, "; CUDA_VISIBLE_DEVICES chooses one of several GPUs"
+    driver, built = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        return "CuPy is installed but finds no NVIDIA driver: install one, and check that nvidia-smi sees the GPU"
+    if driver // 1000 < built // 1000:
+        return (
+            f"the NVIDIA driver is too old: it knows CUDA {_release(driver)}, and this CuPy needs CUDA "
+            f"{built // 1000}: update the driver, or install the extra of its version (cuda12, cuda13)"
+        )
+    try:
+        if runtime.getDeviceCount() == 0:
+            return f"CuPy finds no GPU: check that nvidia-smi sees one{choose}"
+        cupy.empty(1)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or "MemoryAllocation" in str(error):
+            return f"the GPU has no memory left ({error}): end what else uses it (nvidia-smi){choose}"
+        return f"CuPy finds no usable GPU ({error}): check that nvidia-smi sees one{choose}"
+    return None
+
+
+def _release(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"

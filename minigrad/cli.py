@@ -243,6 +243,9 @@ def _compare(options: argparse.Namespace) -> int:
     except (partners.DivergenceError, partners.BoundExceededError) as failure:
         print(f"minigrad: {failure}; nothing was written", file=sys.stderr)
         return 1
+    except MemoryError as failure:
+        print(f"minigrad: no memory left: {failure}; a smaller --batch-size needs less", file=sys.stderr)
+        return 1
     seconds = time.perf_counter() - started
     report.print_report(results)
     files = {"compare.json": report.as_json(results), **figure.render(results)}

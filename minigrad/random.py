@@ -40,16 +40,22 @@ def threefry(key: tuple[int, int], counter: tuple[Any, Any]) -> tuple[Any, Any]:
     return a, b
 
 
-def uniform_bits(xp: Any, key: tuple[int, int], step: int, shape: tuple[int, ...]) -> Any:
+def uniform_bits(xp: Any, key: tuple[int, int], step: Any, shape: tuple[int, ...]) -> Any:
     """Return uint32 random bits of a shape, in the array module `xp`.
 
     Entry i, counted row by row, is word i mod 2 of the counter (⌊i / 2⌋, step): it does not depend on the shape.
 
+    The step is an integer, or a uint32 array on the device that holds one.
+
     Raises ValueError if `step` is no 32-bit integer or `key` not two of them.
     """
-    if not 0 <= step <= _WORD:
-        raise ValueError(f"step must be an integer in [0, 2**32), got {step!r}")
     n = math.prod(shape)
     index = xp.arange((n + 1) // 2, dtype=xp.uint32)
-    words = xp.stack(threefry(key, (index, xp.full_like(index, int(step)))), axis=-1)
+    if hasattr(step, "dtype"):
+        step = xp.broadcast_to(step, index.shape)
+    elif 0 <= step <= _WORD:
+        step = xp.full_like(index, int(step))
+    else:
+        raise ValueError(f"step must be an integer in [0, 2**32), got {step!r}")
+    words = xp.stack(threefry(key, (index, step)), axis=-1)
     return words.reshape(-1)[:n].reshape(shape)

@@ -163,3 +163,14 @@ def test_the_atlas_is_written_whole(tmp_path, capsys):
     assert told.err == ""
     assert "batch-norm" in told.out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["atlas.json", "atlas.md", "atlas.png", "atlas.svg"]
+
+
+def test_a_comparison_that_runs_out_of_memory_says_what_needs_less(monkeypatch, capsys, tmp_path):
+    from minigrad import lab
+
+    def full(*_):
+        raise MemoryError("Out of memory allocating 512 bytes")
+
+    monkeypatch.setattr(lab, "compare", full)
+    assert main(["compare", "--out", str(tmp_path)]) == 1
+    assert "no memory left: Out of memory allocating 512 bytes; a smaller --batch-size" in capsys.readouterr().err

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.executors import plain
+from minigrad.executors import captured, plain
 from minigrad.executors.emitted import Blocked, Compiled, Emitted, Update
+from minigrad.executors.fused import Fused
 
 __all__ = ["LARGE", "NAMES", "SMALL", "Auto", "executor"]
 
-NAMES = ("auto", "plain", "numpy", "numba")
+NAMES = ("auto", "plain", "numpy", "numba", "cuda")
 
 SMALL = 50_000  # entries below which NumPy's plain expressions are the faster ones
 LARGE = 200_000  # entries from which some thousand steps pay for importing numba (and, once on a machine, compiling)
@@ -26,16 +27,17 @@ def executor(name: str, names: Sequence[str]) -> Executor:
     - "plain": the update itself, on the arrays' own operators.
     - "numpy": emitted from its trace, in blocks that stay in the cache.
     - "numba": emitted from its trace and compiled, on one core or on all. Needs the extra "fast".
-    - "auto": the fastest of these for each slice, by its size (`Auto`).
+    - "cuda": emitted from its trace and compiled for the GPU that CuPy's arrays are on, one launch for each slice.
+    - "auto": the fastest of these for each slice, by its kind and size (`Auto`).
 
-    All write the same bits. On what "numpy" and "numba" cannot run (CuPy's arrays, float16, exact and complex numbers),
-    they are "plain".
+    All write the same bits. What one of them cannot run ("numpy" and "numba" CuPy's arrays, "cuda" NumPy's, all three
+    float16, exact and complex numbers) it leaves to "plain".
 
     Raises ValueError for another name, ImportError for "numba" where it is not installed.
     """
     if name == "plain":
         return plain.execute
-    kinds: dict[str, type[Emitted] | type[Auto]] = {"auto": Auto, "numpy": Blocked, "numba": Compiled}
+    kinds: dict[str, type[Emitted] | type[Auto]] = {"auto": Auto, "numpy": Blocked, "numba": Compiled, "cuda": Fused}
     if name not in kinds:
         near = difflib.get_close_matches(str(name), NAMES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NAMES)}"
@@ -46,6 +48,8 @@ def executor(name: str, names: Sequence[str]) -> Executor:
 class Auto:
     """Plain for slices of fewer than `SMALL` entries, blocked for larger ones, numba from `LARGE` on if it is there.
 
+    On a GPU, one launch for a slice of any size.
+
     numba is imported, and the kernel compiled, when the first such slice is updated: seconds once, and less than one
     where the kernel is in the user's cache already. An update that cannot be traced is executed plainly at every size.
     """
@@ -54,6 +58,7 @@ class Auto:
         self._names = names
         self._blocked = Blocked(names)
         self._compiled: Compiled | None = None
+        self._fused = Fused(names)
         self._with_numba = importlib.util.find_spec("numba") is not None
         self._untraceable: set[Update] = set()
 
@@ -61,16 +66,23 @@ class Auto:
         self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
     ) -> tuple[Any, ...]:
         """Carry the update out in place; return the next values of the state that is numbers."""
-        ours = isinstance(weights, np.ndarray) and weights.dtype.char in "fd"
-        if not ours or weights.size < SMALL or update in self._untraceable:
-            return plain.execute(update, weights, gradients, state, hyper)
-        chosen = self._for_large() if weights.size >= LARGE else self._blocked
-        try:
-            chosen.ready(update, weights, gradients, state, hyper)
-        except (TypeError, ValueError):  # the trace's refusals; what the update itself raises it raises again
-            self._untraceable.add(update)
-            return plain.execute(update, weights, gradients, state, hyper)
-        return chosen(update, weights, gradients, state, hyper)
+        large_enough = weights.size >= SMALL and weights.dtype.char in "fd"
+        if (large_enough or not isinstance(weights, np.ndarray)) and update not in self._untraceable:
+            chosen = self._chosen(weights)
+            try:
+                chosen.ready(update, weights, gradients, state, hyper)
+            except (TypeError, ValueError):  # the trace's refusals; what the update itself raises it raises again
+                self._untraceable.add(update)
+            else:
+                return chosen(update, weights, gradients, state, hyper)
+        if captured.current() is not None:
+            captured.refuse()
+        return plain.execute(update, weights, gradients, state, hyper)
+
+    def _chosen(self, weights: Any) -> Emitted:
+        if not isinstance(weights, np.ndarray):
+            return self._fused
+        return self._for_large() if weights.size >= LARGE else self._blocked
 
     def _for_large(self) -> Emitted:
         if self._compiled is None and self._with_numba:

@@ -3,7 +3,12 @@
 The scalars lie in a small device array, so that a captured launch sees their new values. To keep every bit of the rule
 the source must be compiled with ``--fmad=false`` and without ``--use_fast_math``: division and root are then rounded
 as IEEE 754 asks, and no product is fused with a sum.
+
+A step that branches on scalars is one kernel with all its branches, of which the first number says the one to take: a
+captured launch may take another one next time.
 """
+
+from collections.abc import Iterator, Sequence
 
 from minigrad.executors.kernel import Kernel, entrywise
 
@@ -12,16 +17,38 @@ __all__ = ["NAME", "source"]
 NAME = "update"
 
 
-def source(k: Kernel, dtype: str = "float32") -> str:
-    """Return CUDA C for arrays of "float32" or "float64": ``update(n, *arrays, numbers)``.
+def source(kernels: Kernel | Sequence[Kernel], dtype: str = "float32") -> str:
+    """Return CUDA C for arrays of "float32" or "float64": ``update(n, *arrays, numbers)``. The arrays must not overlap.
 
-    `numbers` holds the constants, in the order of `Kernel.constants`, in the arrays' dtype.
+    `numbers` holds the constants, in the order of `Kernel.constants`, in the arrays' dtype. Of several kernels, on the
+    same arrays, the one is executed whose index is the first number; its constants follow.
 
     Raises ValueError for any other dtype.
     """
+    kernels = [kernels] if isinstance(kernels, Kernel) else kernels
     if dtype not in ("float32", "float64"):
         raise ValueError(f'CUDA kernels are for "float32" and "float64", got {dtype!r}')
-    real, f = ("float", "f") if dtype == "float32" else ("double", "")
+    real = "float" if dtype == "float32" else "double"
+    names = kernels[0].arrays
+    arrays = [f"{'const ' if i == 1 else ''}{real} *__restrict__ {name}" for i, name in enumerate(names)]
+    arguments = ", ".join(["const long long n", *arrays, f"const {real} *__restrict__ numbers"])
+    lines = [
+        "// compile with --fmad=false",
+        f'extern "C" __global__ void {NAME}({arguments}) {{',
+        "    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
+        "    if (i >= n) return;",
+    ]
+    if len(kernels) == 1:
+        lines += [f"    {line}" for line in _body(kernels[0], real, 0)]
+    else:
+        for j, k in enumerate(kernels):
+            lines += [f"    if (numbers[0] == {j}) {{", *(f"        {line}" for line in _body(k, real, 1)), "    }"]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _body(k: Kernel, real: str, first: int) -> Iterator[str]:
+    """Yield what is done for each entry, with constants that begin at the number `first`."""
+    f = "f" if real == "float" else ""
     body, _ = entrywise(
         k,
         array="{}[i]",
@@ -36,15 +63,5 @@ def source(k: Kernel, dtype: str = "float32") -> str:
         end=";",
         comment="//",
     )
-    constants = [f"const {real} {name} = numbers[{j}];" for j, (name, _) in enumerate(k.constants)]
-    arrays = [f"{'const ' if i == 1 else ''}{real} *{name}" for i, name in enumerate(k.arrays)]
-    arguments = ", ".join(["const long long n", *arrays, f"const {real} *numbers"])
-    lines = [
-        "// compile with --fmad=false",
-        f'extern "C" __global__ void {NAME}({arguments}) {{',
-        "    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
-        "    if (i >= n) return;",
-        *(f"    {line}" for line in (*constants, *body)),
-        "}",
-    ]
-    return "\n".join(lines) + "\n"
+    yield from (f"const {real} {name} = numbers[{first + j}];" for j, (name, _) in enumerate(k.constants))
+    yield from body

@@ -16,7 +16,7 @@ from minigrad.executors.kernel import Kernel, kernel
 from minigrad.executors.trace import Trace
 from minigrad.extras import need
 
-__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted"]
+__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "ordered"]
 
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
@@ -87,12 +87,16 @@ class Emitted:
         """
         seen = self._fitting.get(id(arrays[0]), ())
         if len(seen) != len(arrays) or not all(map(operator.is_, seen, arrays)):
-            if not _alike_and_apart(arrays):
+            if not self._alike_and_apart(arrays):
                 return False
             if len(self._fitting) >= REMEMBERED:
                 self._fitting.clear()
             self._fitting[id(arrays[0])] = arrays
         return not {"raise", "call"} & set(np.geterr().values())
+
+    def _alike_and_apart(self, arrays: list[Any]) -> bool:
+        """Return whether arrays are of this executor's kind, flat and of one dtype and length, and share no memory."""
+        return _alike_and_apart(arrays)
 
     def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Runner]:
         """Return what was emitted for the branches that `update` takes at these numbers."""
@@ -103,7 +107,7 @@ class Emitted:
         traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers])
         k = kernel(traced)
         found, run = self._make(k)
-        known.append((traced, _ordered(found, k, numbers), run))
+        known.append((traced, ordered(found, k, numbers), run))
         return known[-1][1], run
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
@@ -111,7 +115,7 @@ class Emitted:
         raise NotImplementedError
 
 
-def _ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
+def ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
     """Return `scalars` as a function of the values of `numbers`, in their order."""
     order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind == "scalar" and s.name in numbers}
     places = [list(numbers).index(order[name]) for name in k.numbers]

@@ -32,7 +32,7 @@ def describe() -> str:
         ("BLAS", _blas()),
         ("threads", _threads()),
         *((f"extra {name}", text) for name, text in _extras()),
-        ("GPUs", "\n".join(backend.describe_devices()) or "none found"),
+        ("GPUs", "\n".join(backend.describe_devices())),
     ]
     width = max(len(name) for name, _ in rows)
     indented = "\n" + " " * (width + 2)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.executors import captured
 from minigrad.nn.module import Module
 from minigrad.ops.dropout import dropout
 from minigrad.regularization.checks import as_number
@@ -37,9 +38,12 @@ class Dropout(Module):
         if not self.training:
             return x
         key = (int(self.key[0]), int(self.key[1]))
+        return dropout(x, self.rate, key, captured.number(self._next, np.uint32))
+
+    def _next(self) -> int:
         step = int(self.step)
         self.step += 1
-        return dropout(x, self.rate, key, step)
+        return step
 
     def options(self) -> str:
         """Return the rate."""

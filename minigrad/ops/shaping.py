@@ -155,7 +155,8 @@ scatter.vjp(lambda xp, g, y, x, index, shape: run(xp, _getitem, g, index=index))
 def getitem(x: Any, index: Any) -> Tensor:
     """Return x[index]: any index that NumPy takes, tensors among them. What is taken twice gets both gradients.
 
-    As in NumPy, slices give a view of x, index arrays and masks a copy.
+    As in NumPy, slices give a view of x, index arrays and masks a copy. A mask makes the host wait for a GPU, since
+    how much it takes is a matter of its entries; `where` and products with a mask do not.
     """
     return _getitem(x, index=plain_index(index))
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from minigrad import backend
+from minigrad.executors import captured
 from minigrad.executors import choose as executors
 from minigrad.executors.emitted import Emitted
+from minigrad.executors.fused import Fused
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
@@ -45,8 +47,8 @@ class Optimizer:
         regularizer, at: the general form: L2, L1 or ElasticNet at="gradient" or at="prox" (a proximal step after the
             update: behind a rule that rescales the gradient, another algorithm than the proximal step in that rule's
             metric), or Decay at="shrink".
-        executor: what carries the updates out: "auto" (the default), "plain", "numpy", "numba", or a function with
-            the arguments of `minigrad.executors.plain.execute`. All write the same bits; they differ in speed
+        executor: what carries the updates out: "auto" (the default), "plain", "numpy", "numba", "cuda", or a function
+            with the arguments of `minigrad.executors.plain.execute`. All write the same bits; they differ in speed
             (`minigrad.executors.choose.executor`).
 
     Attributes:
@@ -64,7 +66,8 @@ class Optimizer:
 
     Raises:
         TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated;
-            a rule that branches on arrays or uses what the tracer does not know, with executor="numpy" or "numba".
+            a rule that branches on arrays or uses what the tracer does not know, with an executor that is
+            emitted ("numpy", "numba", "cuda").
         ImportError: executor="numba" where numba is not installed.
         ValueError: no parameters, or one twice; a number out of its range; contradictory or impossible regularisation;
             a rule that divides by squared gradients, on float16 in which its eps is 0.
@@ -133,6 +136,12 @@ class Optimizer:
             TypeError, ValueError: a number is out of its range at this step, or a gradient that was set by hand does
                 not fit its parameter.
         """
+        recorded = captured.current()
+        if recorded is not None and recorded.recording:
+            took_part = [p for p in self.params if p.grad is not None]
+            recorded.again(lambda: self._again(took_part))
+            if not isinstance(self.executor, executors.Auto | Fused):
+                captured.refuse()
         rule, regularizer = self._numbers.at(self.steps)
         work = []
         for group in self.groups:
@@ -147,6 +156,12 @@ class Optimizer:
                 following = self.executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
         self.steps += 1
+
+    def _again(self, took_part: list[Parameter]) -> None:
+        """Make the host's part of a step that was recorded when the parameters `took_part` had a gradient."""
+        for p in took_part:
+            p.grad = p.grad_home  # where the recorded `backward` writes it
+        self.step()
 
     def zero_grad(self) -> None:
         """Forget all gradients: ``p.grad = None``.

@@ -130,12 +130,18 @@ def by_c(source, host, k, arrays, numbers, folder):
     """CUDA C compiled as C, a loop in place of the threads; the host's part is another source's."""
     module = executed(host)
     constants, following = module.scalars(**ordered(k, numbers))
+    passed = np.array(constants, dtype=arrays[0].dtype)
+    compiled_as_c(source, folder)(arrays[0].size, *(a.ctypes.data for a in (*arrays, passed)))
+    return following
+
+
+def compiled_as_c(source, folder):
+    """An emitted CUDA kernel as a function of n and the addresses of its arrays, run by a loop on the host."""
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     library = folder / f"{digest}.so"
     if not library.exists():
         text = source.replace('extern "C" __global__ void', "static void")
-        count = len(arrays) + 1
-        names = [f"a{i}" for i in range(count)]
+        names = [f"a{i}" for i in range(source[: source.index(")")].count("*"))]
         loop = "\nvoid run(long long n, " + ", ".join(f"void *{a}" for a in names) + ") {\n"
         loop += f"  for (threadIdx.x = 0; threadIdx.x < n; threadIdx.x++) update(n, {', '.join(names)});\n}}\n"
         (folder / f"{digest}.c").write_text(C_OF_CUDA + text + loop, "utf-8")
@@ -143,7 +149,5 @@ def by_c(source, host, k, arrays, numbers, folder):
             ["cc", "-O1", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-o", str(library),
              str(folder / f"{digest}.c"), "-lm"], check=True, capture_output=True,
         )  # fmt: skip
-    passed = np.array(constants, dtype=arrays[0].dtype)
     run = ctypes.CDLL(str(library)).run
-    run(ctypes.c_longlong(arrays[0].size), *(ctypes.c_void_p(a.ctypes.data) for a in (*arrays, passed)))
-    return following
+    return lambda n, *addresses: run(ctypes.c_longlong(n), *map(ctypes.c_void_p, addresses))

@@ -40,6 +40,10 @@ class Source:
     def positive(self, *shape: int) -> Any:
         return np.asarray(self.rng.uniform(0.5, 2, shape))
 
+    def placed(self, index: Any) -> Any:
+        """The index where the operands are."""
+        return index
+
     def integers(self, low: int, high: int, *shape: int) -> Any:
         return np.asarray(self.rng.integers(low, high, shape))
 
@@ -295,14 +299,14 @@ INDICES: tuple[Any, ...] = (
 
 @case(mg.getitem, operation=shaping._getitem.operation)
 def _(s: Source) -> Call:
-    index = s.one_of(*INDICES)
+    index = s.placed(s.one_of(*INDICES))
     return Call(lambda x: x[index], (s.normal(3, 3, 2),))
 
 
 @case(shaping.scatter)
 def _(s: Source) -> Call:
     index = s.one_of(*INDICES)
-    part = np.zeros((3, 3, 2))[index].shape
+    part, index = np.zeros((3, 3, 2))[index].shape, s.placed(index)
     return Call(lambda x: shaping.scatter(x, index, (3, 3, 2)), (s.normal(*part),))
 
 

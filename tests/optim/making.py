@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import backend
 from minigrad.nn.parameter import Parameter
 
 SHAPES = ((3, 2), (2,), (2, 4), (4,))
@@ -16,17 +17,17 @@ def parameters(seed: int = 0, dtype: Any = np.float64, shapes: Any = SHAPES, rol
 
 
 def gradients(params: Any, seed: int) -> list[Any]:
-    rng = np.random.default_rng([seed, 7])
-    return [rng.standard_normal(p.shape).astype(p.dtype) for p in params]
+    rng, xp = np.random.default_rng([seed, 7]), backend.current()
+    return [xp.asarray(rng.standard_normal(p.shape).astype(p.dtype)) for p in params]
 
 
 def give(params: Any, grads: Any) -> None:
     for p, g in zip(params, grads, strict=True):
-        p.grad = g
+        p.grad = None if g is None else backend.current().asarray(g)
 
 
 def values(params: Any) -> list[Any]:
-    return [p.data.copy() for p in params]
+    return [backend.to_host(p.data).copy() for p in params]
 
 
 def run(optimizer: Any, steps: int, seed: int = 1) -> list[Any]:

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad.training import clip_by_norm, clip_by_value
 
+pytestmark = pytest.mark.device
+
 
 def params(*gradients, dtype=np.float64):
     found = []
@@ -76,7 +78,7 @@ def test_clipping_acts_on_a_penalty_in_the_loss_but_on_no_other_door():
         loss.backward()
         clip_by_norm([p], limit)
         optimizer.step()
-        return p.data.copy()
+        return p.numpy().copy()
 
     loss = step(penalty=mg.regularization.L2(l2))
     gradient, update = step(l2=l2), step(decay=l2 * lr)

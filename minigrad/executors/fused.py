@@ -1,0 +1,104 @@
+"""The update of a group as one launch on a GPU, its numbers read from the device.
+
+The kernel is emitted from the trace (`minigrad.executors.cuda`) with all branches that its scalars may take, compiled
+without what changes bits, and kept. What depends on scalars alone is computed on the host and sent ahead of the launch:
+nothing is read and nobody waits. In a captured step the launch was recorded, and only the numbers are new.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.executors import captured, cuda
+from minigrad.executors.branches import branches, holds
+from minigrad.executors.emitted import Emitted, Update, ordered
+from minigrad.executors.kernel import Kernel, host, kernel
+from minigrad.executors.trace import Trace
+
+__all__ = ["Fused"]
+
+
+class Fused(Emitted):
+    """One launch per slice, on contiguous CuPy arrays of float32 or float64 that do not overlap; else `plain.execute`.
+
+    The bits are those of the rule on NumPy: each operation is rounded as IEEE 754 asks, subnormal numbers are kept.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        super().__init__(names)
+        self._made: dict[Update, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
+
+    def __call__(
+        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        """Carry the update out in place; return the next values of the state that is numbers."""
+        if captured.current() is not None and self.ready(update, weights, gradients, state, hyper) is None:
+            captured.refuse()
+        return super().__call__(update, weights, gradients, state, hyper)
+
+    def _alike_and_apart(self, arrays: list[Any]) -> bool:
+        first = arrays[0]
+        places = sorted((a.data.ptr, a.nbytes) for a in arrays) if backend.namespace(first) is not np else []
+        return (
+            bool(places)
+            and all(type(a) is type(first) and a.dtype == first.dtype and a.shape == first.shape for a in arrays)
+            and first.dtype.char in "fd"
+            and first.ndim == 1
+            and all(a.flags.c_contiguous for a in arrays)
+            and all(a + size <= b for (a, size), (b, _) in pairwise(places))
+        )
+
+    def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Any]:
+        if update not in self._made:
+            self._made[update] = self._all(update, numbers)
+        for traced, scalars, run in self._made[update]:
+            if not traced.conditions or holds(traced, numbers):
+                return scalars, run
+        raise ValueError(f"the update refuses these numbers: {dict(numbers)}")
+
+    def _all(self, update: Update, numbers: Mapping[str, Any]) -> list[tuple[Trace, Any, Any]]:
+        """Return every branch of `update`: its trace, its part on the host, and what launches it."""
+        scalars = [name for name in self.names if name in numbers]
+        traces = branches(update, self.names, [name for name in numbers if name not in scalars], scalars)
+        kernels = [kernel(traced) for traced in traces]
+        launch = self._launcher(kernels)
+
+        def one(branch: int) -> Callable[..., None]:
+            chosen = [branch] if len(kernels) > 1 else []
+            return lambda arrays, constants: launch(arrays, [*chosen, *constants])
+
+        return [
+            (traced, ordered(_on_the_host(k), k, numbers), one(j))
+            for j, (traced, k) in enumerate(zip(traces, kernels, strict=True))
+        ]
+
+    def _launcher(self, kernels: list[Kernel]) -> Callable[[list[Any], list[Any]], None]:
+        sources = {dtype: cuda.source(kernels, dtype) for dtype in ("float32", "float64")}
+        room = max(len(k.constants) for k in kernels) + 1  # another branch may need more numbers at the next replay
+
+        rings: list[backend.Ring] = []
+
+        def launch(arrays: list[Any], numbers: list[Any]) -> None:
+            first, recorded = arrays[0], captured.current()
+            values = np.zeros(room, first.dtype)
+            values[: len(numbers)] = numbers
+            if recorded is None:
+                if not rings:
+                    rings.append(backend.Ring(8 * room))
+                at = rings[0].send(values)
+            else:
+                at = recorded.take(values)
+            if recorded is None or recorded.recording:
+                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at])
+
+        return launch
+
+
+def _on_the_host(k: Kernel) -> Callable[..., Any]:
+    function, imports = host(k)
+    space: dict[str, Any] = {}
+    exec(compile(f"{imports}\n{function}", "<minigrad scalars>", "exec"), space)
+    return space["scalars"]  # type: ignore[no-any-return]
