@@ -57,6 +57,31 @@ def _places(shape: Any, size: tuple[int, int], stride: tuple[int, int]) -> Itera
 # are, and would cost more to write to memory and read again than the product does. It is made anew on the way back.
 
 
+class _Layout:
+    """Where the windows of a convolution lie. Raises ValueError for shapes and options that do not fit.
+
+    Attributes:
+        stride, padding: as pairs.
+        wide: the shape of the images with their padding.
+        inside: the index of the images in there.
+        windows: how many windows there are below and beside each other.
+        parts: slices of images, one image at least, whose windows fit into the cache together.
+    """
+
+    def __init__(self, x: Any, weight: Any, stride: Any, padding: Any):
+        if weight.ndim != 4 or x.ndim != 4 or x.shape[-1] != weight.shape[2]:
+            raise ValueError("x must have shape (N, H, W, C) and weight (KH, KW, C, O), with the same C")
+        self.stride = _pair(stride, "stride", 1)
+        self.padding = ph, pw = _pair(padding, "padding", 0)
+        n, h, w, c = x.shape
+        self.wide = (n, h + 2 * ph, w + 2 * pw, c)
+        self.inside = (slice(None), slice(ph, ph + h), slice(pw, pw + w))
+        self.windows = _counts(self.wide, weight.shape[:2], self.stride)
+        cache, each = backend.cache(x), math.prod((*self.windows, *weight.shape[:3])) * x.dtype.itemsize
+        some = max(1, n if cache is None or each == 0 else cache // each)
+        self.parts = [slice(start, start + some) for start in range(0, max(1, n), some)]
+
+
 @op(reads=(0, 1), twice=False)
 def conv2d(xp: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
     """Return the convolution of images with O filters (a cross-correlation, as everywhere in deep learning).
@@ -67,9 +92,9 @@ def conv2d(xp: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padd
     Source: Chellapilla, Puri and Simard, High performance convolutional neural networks for document processing
     (2006), §3, for the product of matrices.
     """
-    oh, ow = _counts_of(x, weight, stride, padding)
-    y = xp.empty((x.shape[0], oh, ow, weight.shape[3]), np.result_type(x.dtype, weight.dtype))
-    for images, columns in _columns(xp, x, weight, stride, padding):
+    layout = _Layout(x, weight, stride, padding)
+    y = xp.empty((len(x), *layout.windows, weight.shape[3]), np.result_type(x.dtype, weight.dtype))
+    for images, columns in _columns(xp, x, weight, layout):
         some = _rows(y[images])
         xp.matmul(_rows(columns), _matrix(weight), out=some)
         if bias is not None and bias.dtype == y.dtype:
@@ -89,7 +114,7 @@ conv2d.vjp(
 def _back_to_weight(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: Any, out: Any) -> Any:
     """Return the sum over all windows of window ⊗ gradient."""
     total = None if out is None else _matrix(out)
-    for images, columns in _columns(xp, x, weight, stride, padding):
+    for images, columns in _columns(xp, x, weight, _Layout(x, weight, stride, padding)):
         if images.start == 0:
             total = product(xp, _rows(columns).T, _rows(g[images]), total)
         else:
@@ -103,77 +128,49 @@ def _back_to_images(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: 
     If windows move by one pixel, that is itself a convolution: of the gradient, with the filters turned by 180° and
     their inputs and outputs exchanged. That copies, where handing out adds up nine times the images.
     """
-    ph, pw = _pair(padding, "padding", 0)
-    kh, kw = weight.shape[:2]
-    if _pair(stride, "stride", 1) == (1, 1) and ph < kh and pw < kw:
-        turned = xp.ascontiguousarray(xp.swapaxes(weight[::-1, ::-1], 2, 3))
-        return conv2d.operation.forward(xp, g, turned, stride=1, padding=(kh - 1 - ph, kw - 1 - pw))
-    return _handed_out(xp, g, x, weight, stride, padding)
+    layout = _Layout(x, weight, stride, padding)
+    around = tuple(k - 1 - p for k, p in zip(weight.shape[:2], layout.padding, strict=True))
+    if layout.stride != (1, 1) or min(around) < 0:
+        return _handed_out(xp, g, x, weight, layout)
+    turned = xp.ascontiguousarray(xp.swapaxes(weight[::-1, ::-1], 2, 3))
+    return conv2d.operation.forward(xp, g, turned, padding=around)
 
 
-def _handed_out(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Any:
+def _handed_out(xp: Any, g: Any, x: Any, weight: Any, layout: _Layout) -> Any:
     """col2im: every window gets its gradient, and hands it out to the pixels that it is made of."""
-    (ph, pw), size = _pair(padding, "padding", 0), weight.shape[:2]
-    n, h, w, c = x.shape
-    transposed = _matrix(weight).T
-    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), g)
-    places = list(_places(wide.shape, size, _pair(stride, "stride", 1)))
-    for images in _parts(x, g.shape, weight):
+    wide, transposed = backend.zeros(layout.wide, g), _matrix(weight).T
+    places = list(_places(layout.wide, weight.shape[:2], layout.stride))
+    for images in layout.parts:
         few, into = g[images], wide[images]
-        windows = xp.matmul(_rows(few), transposed).reshape(*few.shape[:3], len(places), c)
+        windows = xp.matmul(_rows(few), transposed).reshape(*few.shape[:3], len(places), x.shape[3])
         for k, place in enumerate(places):
             into[place] += windows[:, :, :, k]
-    return wide[:, ph : ph + h, pw : pw + w]
+    return wide[layout.inside]
 
 
-def _columns(xp: Any, x: Any, weight: Any, stride: Any, padding: Any) -> Iterator[tuple[slice, Any]]:
+def _columns(xp: Any, x: Any, weight: Any, layout: _Layout) -> Iterator[tuple[slice, Any]]:
     """Yield images, some at a time, and all their windows as rows, of shape (some, OH, OW, KH, KW · C).
 
     A row of a window, with all channels, lies in one run, and is copied in one. The next are written over these.
     """
-    (kh, kw), (sh, sw) = weight.shape[:2], _pair(stride, "stride", 1)
-    oh, ow = _counts_of(x, weight, stride, padding)
-    wide = _padded(xp, x, padding)
-    a, b, d, e = wide.strides
-    run = kw * x.shape[3]
-    columns = None
-    for images in _parts(x, (x.shape[0], oh, ow), weight):
+    wide = _padded(xp, x, layout)
+    (sh, sw), (a, b, c, d) = layout.stride, wide.strides
+    kh, run = weight.shape[0], weight.shape[1] * weight.shape[2]
+    columns = xp.empty((len(wide[layout.parts[0]]), *layout.windows, kh, run), x.dtype)
+    for images in layout.parts:
         few = wide[images]
-        if columns is None:
-            columns = xp.empty((len(few), oh, ow, kh, run), x.dtype)
         columns = columns[: len(few)]
+        shape, strides = columns[:, :, :, 0].shape, (a, b * sh, c * sw, d)
         for i in range(kh):
-            columns[:, :, :, i] = xp.lib.stride_tricks.as_strided(
-                few[:, i:], (len(few), oh, ow, run), (a, b * sh, d * sw, e)
-            )
+            columns[:, :, :, i] = xp.lib.stride_tricks.as_strided(few[:, i:], shape, strides)
         yield images, columns
 
 
-def _parts(x: Any, shape: Any, weight: Any) -> Iterator[slice]:
-    """Yield slices of images, one at least, whose windows fit into the cache; all images where that is no matter."""
-    n, oh, ow = shape[:3]
-    each = oh * ow * math.prod(weight.shape[:3]) * x.dtype.itemsize
-    cache = backend.cache(x)
-    some = max(1, n if cache is None or not each else cache // each)
-    for start in range(0, max(1, n), some):
-        yield slice(start, start + some)
-
-
-def _counts_of(x: Any, weight: Any, stride: Any, padding: Any) -> tuple[int, int]:
-    """Return how many windows fit below and beside each other, after the shapes were checked."""
-    if weight.ndim != 4 or x.ndim != 4 or x.shape[-1] != weight.shape[2]:
-        raise ValueError("x must have shape (N, H, W, C) and weight (KH, KW, C, O), with the same C")
-    (n, h, w, c), (ph, pw) = x.shape, _pair(padding, "padding", 0)
-    return _counts((n, h + 2 * ph, w + 2 * pw, c), weight.shape[:2], _pair(stride, "stride", 1))
-
-
-def _padded(xp: Any, x: Any, padding: Any) -> Any:
-    ph, pw = _pair(padding, "padding", 0)
-    if not ph and not pw:
+def _padded(xp: Any, x: Any, layout: _Layout) -> Any:
+    if layout.padding == (0, 0):
         return xp.ascontiguousarray(x)
-    n, h, w, c = x.shape
-    wide = backend.zeros((n, h + 2 * ph, w + 2 * pw, c), x)
-    wide[:, ph : ph + h, pw : pw + w] = x
+    wide = backend.zeros(layout.wide, x)
+    wide[layout.inside] = x
     return wide
 
 

@@ -101,7 +101,7 @@ def _windows_by_rows() -> Work:
 
     def work() -> Any:
         with _Cache(None):
-            ((_, columns),) = convolution._columns(np, x, weight, 1, 0)
+            ((_, columns),) = convolution._columns(np, x, weight, convolution._Layout(x, weight, 1, 0))
         return columns.reshape(64, 30, 30, 288)[::16]
 
     return work
@@ -130,9 +130,12 @@ def _convolution(size: int | None) -> Work:
     return work
 
 
-def _back(way: Callable[..., Any]) -> Work:
+def _back(turns: bool) -> Work:
     x, weight = _images()
-    return lambda: way(np, x, x, weight, 1, 1)
+    layout = convolution._Layout(x, weight, 1, 1)
+    if turns:
+        return lambda: convolution._back_to_images(np, x, x, weight, 1, 1)
+    return lambda: convolution._handed_out(np, x, x, weight, layout)
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
@@ -203,8 +206,8 @@ PAIRS: dict[str, tuple[Callable[[], Work], Callable[[], Work]]] = {
         lambda: _convolution(backend.cache(np.empty(0))),
     ),
     "Convolution: gradient of the images": (
-        lambda: _back(convolution._handed_out),
-        lambda: _back(convolution._back_to_images),
+        lambda: _back(turns=False),
+        lambda: _back(turns=True),
     ),
     "Sums over a batch": (
         lambda: _sums(lambda x: x.sum(axis=(0, 1, 2))),
