@@ -69,7 +69,7 @@ def cross_entropy(xp: Any, logp: Any, logits: Any, labels: Any) -> Any:
 
 cross_entropy.vjp(
     lambda xp, g, y, logp, logits, labels: (
-        (xp.exp(logp) * _mass(xp, labels) - _target(logits, labels)) * divided(g, _rows(logits))
+        (_expected(xp, logp, labels) - _target(logits, labels)) * divided(g, _rows(logits))
     ),
     lambda xp, g, y, logp, logits, labels: -logp * divided(g, _rows(logits)),
 )
@@ -84,9 +84,10 @@ def _soft(labels: Any) -> bool:
     return getattr(labels, "dtype", np.dtype(int)).kind not in "iu"
 
 
-def _mass(xp: Any, labels: Any) -> Any:
-    """Return the sum of each row's soft labels; a class number weighs 1."""
-    return xp.sum(labels, axis=-1, keepdims=True) if _soft(labels) else 1
+def _expected(xp: Any, logp: Any, labels: Any) -> Any:
+    """Return the probabilities, times the sum of each row's soft labels; a class number weighs 1."""
+    p = xp.exp(logp)
+    return p * xp.sum(labels, axis=-1, keepdims=True) if _soft(labels) else p
 
 
 def _target(logits: Any, labels: Any) -> Any:

@@ -41,7 +41,7 @@ FORWARD = {
     "arange": 1, "getitem": 1, "negative": 1,  # cross-entropy
 }  # fmt: skip
 BACKWARD = {
-    "ones_like": 1, "divide": 1, "exp": 1, "arange": 1, "equal": 1, "astype": 1, "subtract": 1, "multiply": 3,
+    "ones_like": 1, "divide": 1, "exp": 1, "arange": 1, "equal": 1, "astype": 1, "subtract": 1, "multiply": 2,
     "greater": 1, "matmul": 3, "sum": 2, "setitem": 2,  # relu; weights, in their place; biases, put there
 }  # fmt: skip
 UPDATE = {"multiply": 1, "subtract": 1, "setitem": 1}  # w ← w − α g
