@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minigrad.lab.bench import command
-from minigrad.lab.bench.bench import bench
+from minigrad.lab.bench.bench import Plan, bench
 from minigrad.lab.bench.case import Case
 from minigrad.lab.bench.work import WORKS, Work
 
@@ -69,6 +69,16 @@ def test_a_wrong_contender_ends_the_command_with_1(invented, monkeypatch, tmp_pa
     assert "wrong wrong; see above" in capsys.readouterr().err
 
 
+def test_patterns_choose_cases_of_the_works_that_have_some_and_leave_the_others_whole(monkeypatch):
+    def work(name, *cases):
+        return Work(name, name, lambda quick: [Case(c, {}) for c in cases], NAMES, "numpy")
+
+    works = [work("update", "adam 1e3", "adam 1e6", "sgd 1e6"), work("step", "mlp", "cnn")]
+    plan = Plan(works, patterns=["update, * 1e6"])
+    assert [[c.name for c in plan.cases(w)] for w in works] == [["adam 1e6", "sgd 1e6"], ["mlp", "cnn"]]
+    assert [len(Plan(works).cases(w)) for w in works] == [3, 2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,6 +87,7 @@ def test_a_wrong_contender_ends_the_command_with_1(invented, monkeypatch, tmp_pa
         (["--rounds", "0"], "rounds must be an integer ≥ 1"),
         (["--threads", "100000"], "would wait for each other"),
         (["--slack", "-1", "--out", "unused"], "slack must be ≥ 0"),
+        (["--cases", "step, x*"], "no case matches --cases 'step, x*'; there are, for instance, step, case"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, message, monkeypatch, tmp_path):

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from typing import Any
 
 from minigrad.lab.bench import machine
+from minigrad.lab.bench.case import Case
 from minigrad.lab.bench.contenders import MODULES
 from minigrad.lab.bench.progress import Tell
 from minigrad.lab.bench.statistics import of_case
@@ -30,6 +32,8 @@ class Plan:
         contenders: who takes part, by name; all if empty. The reference of a work always does.
         threads: of every contender.
         pace: how long is measured.
+        patterns: which cases: of a work that has some whose "work, case" matches one, as file names match ``*.py``,
+            only those.
     """
 
     works: Sequence[Work]
@@ -37,6 +41,12 @@ class Plan:
     contenders: Sequence[str] = ()
     threads: int = 1
     pace: Pace = field(default_factory=Pace)
+    patterns: Sequence[str] = ()
+
+    def cases(self, work: Work) -> list[Case]:
+        """Return what is measured of `work`."""
+        every = work.cases(self.quick)
+        return [c for c in every if any(fnmatch(f"{work.name}, {c.name}", p) for p in self.patterns)] or every
 
     def names(self, work: Work) -> list[str]:
         """Return who takes part in `work`, in the order of its tables."""
@@ -53,7 +63,7 @@ def bench(plan: Plan, tell: Tell, modules: Mapping[str, str] = MODULES) -> dict[
     for work in plan.works:
         cases = []
         with Turns(work, modules, plan.names(work), plan.threads, plan.pace).open() as turns:
-            for case in work.cases(plan.quick):
+            for case in plan.cases(work):
                 title = f"{work.name}, {case.name}"
                 outcomes = turns.case(case, lambda what, title=title, done=done: tell(done, title, what))  # type: ignore[misc]
                 done += 1

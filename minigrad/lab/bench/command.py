@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import fnmatch
 import json
 import os
 import sys
@@ -61,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{QUICK.rounds})")  # fmt: skip
     add("--threads", type=int, metavar="N", help="threads of every contender (default: one per core)")
     add("--contenders", nargs="+", default=[], metavar="NAME", help=f"only these: {', '.join(LABELS)} (default: all)")
+    add("--cases", nargs="+", default=[], metavar="PATTERN", help='of works that have such cases, only these: "update, '
+        '* 1e6" or "step, mlp*" (default: all)')  # fmt: skip
     add("--quick", action="store_true", help="a few cases, in about a minute")
     add("--out", type=Path, default=Path("minigrad-bench"), metavar="DIR",
         help="where the files go (default: %(default)s)")  # fmt: skip
@@ -82,7 +85,11 @@ def checked(options: argparse.Namespace) -> Order:
     contenders = options.contenders or (() if recorded is None else [n for n in LABELS if check.compared(n)])
     for module in ("rich", "matplotlib"):
         need(module, "lab")
-    plan = Plan(works, quick, contenders, _threads(options.threads, recorded), pace)
+    plan = Plan(works, quick, contenders, _threads(options.threads, recorded), pace, options.cases)
+    for pattern in options.cases:
+        titles = [f"{work.name}, {case.name}" for work in works for case in work.cases(quick)]
+        if not fnmatch.filter(titles, pattern):
+            raise ValueError(f"no case matches --cases {pattern!r}; there are, for instance, {', '.join(titles[:3])}")
     directory = None if recorded is not None else output.check_directory(options.out)
     return Order(plan, directory, recorded, nonnegative("slack", options.slack), options.quiet)
 
@@ -93,7 +100,7 @@ def execute(order: Order) -> int:
     Return 1 if a contender was wrong, minigrad failed, or a ratio has grown too much.
     """
     started = time.perf_counter()
-    count = sum(len(work.cases(order.plan.quick)) for work in order.plan.works)
+    count = sum(len(order.plan.cases(work)) for work in order.plan.works)
     with telling(count, quiet=order.quiet) as tell:
         found = bench(order.plan, tell)
     taken = time.perf_counter() - started
@@ -120,7 +127,7 @@ def _again(order: Order, recorded: dict[str, Any], comparisons: list[check.Compa
     grown = {comparison.case.partition(",")[0] for comparison in comparisons if not comparison.ok}
     works = [work for work in order.plan.works if work.name in grown]
     plan = replace(order.plan, works=works, pace=replace(order.plan.pace, turn=4 * order.plan.pace.turn))
-    with telling(sum(len(work.cases(plan.quick)) for work in works), quiet=order.quiet) as tell:
+    with telling(sum(len(plan.cases(work)) for work in works), quiet=order.quiet) as tell:
         found = bench(plan, tell)
     return check.best(comparisons, check.compare(recorded, found, order.slack))
 
