@@ -31,7 +31,7 @@ def trace_at(
     """
 
     def decide(comparison: str, operands: tuple[Expression, ...], statements: list[Statement]) -> bool:
-        return _answered(comparison, operands, _Scalars(statements, numbers))
+        return bool(_answered(comparison, operands, _Scalars(statements, numbers)))
 
     return trace(step, state, [name for name in numbers if name not in scalars], scalars, decide)
 

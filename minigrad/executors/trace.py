@@ -21,8 +21,8 @@ from typing import Any, Literal
 from minigrad.rules import functions
 
 __all__ = [
-    "COMPARISONS", "OPERATIONS", "OPPOSITE", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind", "Statement",
-    "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
+    "COMPARISONS", "OPERATIONS", "OPPOSITE", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind",
+    "Statement", "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
 ]  # fmt: skip
 
 Kind = Literal["array", "scalar"]

@@ -1,9 +1,9 @@
 """The few functions the rules need beyond ``+ - * / **``, for every kind of number.
 
 A rule is written once and runs on floats, exact rationals, symbols and arrays alike. Operators already mean the
-right thing everywhere; ``sqrt``, ``sign``, ``maximum`` and ``exp`` do not, so they are generic. A number type is served, in
-this order, by what was registered for it (``sqrt.register``), by its own array namespace (NumPy, CuPy, JAX), or by
-its own method of the same name (a minigrad or torch tensor, a python-flint ball).
+right thing everywhere; ``sqrt``, ``sign``, ``maximum`` and ``exp`` do not, so they are generic. A number type is
+served, in this order, by what was registered for it (``sqrt.register``), by its own array namespace (NumPy, CuPy,
+JAX), or by its own method of the same name (a minigrad or torch tensor, a python-flint ball).
 """
 
 import math

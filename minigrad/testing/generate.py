@@ -40,8 +40,8 @@ ROOM = 8  # an allowance
 
 HYPER = {
     "lr": Fraction(1, 8), "momentum": Fraction(7, 8), "beta1": Fraction(7, 8), "beta2": Fraction(31, 32),
-    "rho": Fraction(31, 32), "eps": Fraction(1, 2**20), "psi": Fraction(1), "decay": Fraction(1, 32), "l2": Fraction(1, 4),
-    "l1": Fraction(1, 4),
+    "rho": Fraction(31, 32), "eps": Fraction(1, 2**20), "psi": Fraction(1), "decay": Fraction(1, 32),
+    "l2": Fraction(1, 4), "l1": Fraction(1, 4),
 }  # fmt: skip
 
 # A weight that is pushed about, one that is pushed one way, one near zero that is seldom pushed, one to and fro.

@@ -5,7 +5,8 @@
 
 - ``step``: what one step computes, line for line, in the symbols of the book; ``symbols``: the names they stand for.
   Where a rule branches on its scalars, the lines of each branch stand under one that says where it is taken;
-- ``hyper``, ``weights``, ``state`` (at the start; a list of one is one number for all weights), and ``first_t``, the t of the first step, or null;
+- ``hyper``, ``weights``, ``state`` (at the start; a list of one is one number for all weights), and ``first_t``, the t
+  of the first step, or null;
 - ``steps``: for each step its gradient ``g``, and for ``w`` and each entry of the state
 
   - ``float64``: what this library computes,

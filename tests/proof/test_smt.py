@@ -123,8 +123,10 @@ def test_the_numbers_of_a_counter_model_break_the_rule_when_it_is_run_on_them(ru
 
 @pytest.mark.parametrize(("t", "kind"), [(2, Fraction), (6, Ball)])
 def test_radam_is_broken_on_each_of_its_branches_and_the_numbers_lead_there(t, kind):
-    """Rectified, no numbers have rational roots: no 1 − βᵗ with t > 3 is a square. In a ball the difference is not 0."""
-    (found,) = [x for words, x in onestep._each_branch(radam, slice(0, 1), onestep._identity).items() if f"t = {t}" in words]
+    """Rectified, no numbers have rational roots: no 1 − βᵗ with t > 3 is a square. The difference is in a ball."""
+    (found,) = [
+        x for words, x in onestep._each_branch(radam, slice(0, 1), onestep._identity).items() if f"t = {t}" in words
+    ]
     values = {name: kind(x) for name, x in found.values.items()}
     w, g, m, v = (values.pop(name) for name in ("w", "g", "m", "v"))
     rectified, _ = branches(radam)

@@ -106,7 +106,7 @@ def both(
     branch: Branch | None = None,
 ) -> tuple[Place, Place]:
     """Return both sides' step from a place, or from two, on a branch of the rule."""
-    rule = branch and branch.rule
+    rule = branch.rule if branch else None
     numbers = q.numbers(q.base(), q.symbol("s"))
     first, second = place if isinstance(place, tuple) else (place, place)
     left = q.step(q.pair.left, first, data(q), numbers | (hyper or {}), occurs, rule)

@@ -95,6 +95,7 @@ def in_the_limit(q: Question, branch: Branch) -> str | None:
     return None if any(r in (False, sympy.false) for r in relations) else ", ".join(map(_bounds, relations))
 
 
+@cache
 def _bounds(relation: Expr) -> str:
     """Return a relation of one number below 1 as its bounds, any other as it is."""
     symbols = relation.free_symbols
@@ -130,9 +131,7 @@ def resting(q: Question, side: Side, numbers: Mapping[str, Expr], *, branches: b
     """
     own = tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t")
     return [
-        _of_case(
-            q, side, case, numbers, {sign: _of_rule(case.branch.rule, sign, own) for sign in (1, -1, 0)}, branches
-        )
+        _of_case(q, side, case, numbers, {sign: _of_rule(case.branch.rule, sign, own) for sign in (1, -1, 0)}, branches)
         for case in cases(q, branches)
     ]
 

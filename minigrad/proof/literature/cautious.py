@@ -68,7 +68,7 @@ def fixed(door: Callable[..., Step]) -> dict[str, bool]:
 
 def _stays(door: Callable[..., Step], rule: Rule) -> bool:
     below_one = {n: 1 / (1 + sympy.Symbol(f"1/{n} − 1", positive=True)) for n in RATES}
-    hyper = {h: below_one.get(h, letter(h)) for h in hyper_names(rule)}
+    hyper: dict[str, Any] = {h: below_one.get(h, letter(h)) for h in hyper_names(rule)}
     later = hyper | ({"t": hyper["t"] + 1} if "t" in hyper else {})
     own = len(state_names(rule)) - len(scalar_state(rule))
     clocks = [letter(name) for name in scalar_state(rule)]

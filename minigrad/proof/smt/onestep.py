@@ -50,7 +50,7 @@ def _question(
 ) -> Question:
     """Ask of one branch, at numbers by which it is taken: z3 is slow to solve for those."""
     names = own(rule)
-    where = {f"{letter(n)} = {x}": partial(_is, n, x) for n, x in at.items()}
+    where: dict[str, Callable[[Any], Any]] = {f"{letter(n)} = {x}": partial(_is, n, x) for n, x in at.items()}
     if branch.where:
         where[branch.where] = lambda v: branch.relations(**_hyper(rule, v, t))
     return Question(
@@ -72,7 +72,7 @@ def _words(branch: Branch, t: int, at: Mapping[str, Any]) -> str:
 
 
 def _taken(branch: Branch, t: int) -> dict[str, Fraction] | None:
-    """Return the first numbers of `ASKED`, for what a branch asks besides t, with which it is taken; None if none is."""
+    """Return the first numbers of `ASKED`, for what a branch asks besides t, with which it is taken, or None."""
     names = sorted(branch.asks - {"t"})
     tried = (dict(zip(names, values, strict=True)) for values in product(ASKED, repeat=len(names)))
     return next((at for at in tried if all(branch.relations(t=t, **at))), None)

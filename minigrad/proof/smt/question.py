@@ -37,6 +37,7 @@ Values = dict[str, Any]
 # What the claims ask takes milliseconds, so that no answer of theirs depends on the machine.
 LIMIT = 10.0
 LIMIT_OF_ONE_TRY = 1.0
+GIVES_UP = 3  # values of a symbol of which nothing is known
 
 BITS = 128
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -219,10 +220,16 @@ def _small_model(
         return status, model
     named = {**first, **question.symbols, **question.terms(SimpleNamespace(**question.symbols))}
     for name, symbol in named.items():
+        unknown = 0
         for value in (*question.prefer.get(name, ()), *SMALL):
-            if not isinstance(symbol, z3.ArithRef) or (symbol.is_int() and Fraction(value).denominator != 1):
+            if (
+                unknown == GIVES_UP
+                or not isinstance(symbol, z3.ArithRef)
+                or (symbol.is_int() and Fraction(value).denominator != 1)
+            ):
                 continue
             found, tried = _check([*formulas, symbol == value], LIMIT_OF_ONE_TRY)
+            unknown += found == "unknown"
             if found == "sat":
                 status, model, formulas = found, tried, [*formulas, symbol == value]
                 break

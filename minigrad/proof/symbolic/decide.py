@@ -15,7 +15,7 @@ from typing import Any
 from minigrad.executors.listing import SYMBOLS
 from minigrad.extras import need
 from minigrad.proof.claims import UndecidedError
-from minigrad.proof.symbolic.letters import Expr, fraction, text
+from minigrad.proof.symbolic.letters import Expr, text
 from minigrad.proof.symbolic.numbers import ball, met, number
 
 sympy: Any = need("sympy", "proof")

@@ -317,9 +317,7 @@ def _unequal(
     return example, numbers
 
 
-def _rerun_at_rest(
-    rule: Rule, example: dict[Expr, Expr], numbers: dict[Expr, Expr], given: dict[str, Expr]
-) -> None:
+def _rerun_at_rest(rule: Rule, example: dict[Expr, Expr], numbers: dict[Expr, Expr], given: dict[str, Expr]) -> None:
     """Run weights at rest on numbers; ArithmeticError unless each is served by its own λ and not by the other's.
 
     On Fractions where the λ are rational, else on balls: one that is served by no rational λ cannot be shown to be
@@ -331,7 +329,8 @@ def _rerun_at_rest(
         _, _, _, hyper = letters_of(rule)
         at = {n: kind(given.get(n, numbers.get(x, likely(x)))) for n, x in (hyper | {"decay": letter("decay")}).items()}
         if "t" in at:
-            at["t"] = int(given.get("t", numbers.get(letter("t"), likely(letter("t")))))
+            t: Expr = given.get("t", numbers.get(letter("t"), likely(letter("t"))))
+            at["t"] = int(t)
         shared = {n: given.get(n, numbers.get(letter(n), likely(letter(n)))) for n in scalar_state(rule)}
         state = [kind(shared.get(n, sympy.S.Zero)) for n in state_names(rule)]
         for w in example:

@@ -1,4 +1,4 @@
-"""The value of an expression at rational numbers: exactly where its roots are rational, in a ball where they are not."""
+"""The value of an expression at rational numbers: exact where its roots are rational, in a ball where they are not."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
