@@ -59,7 +59,7 @@ def _question(
         {**domain([*names, "decay"]), "λ = η/α": identity, **where},
         lambda v: [r == 0 for r in _residues(rule, v, t, branch)[entries]],
         show=lambda v: {"door 3 less door 2": _residues(rule, v, t, branch)},
-        prefer=PREFER,
+        prefer=PREFER if t in TIMES[:2] else PREFER | {"beta1": (Fraction(0),)},  # of high powers z3 knows little
     )
 
 
