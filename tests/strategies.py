@@ -8,6 +8,7 @@ own (`minigrad.testing.strategies`), and can be had from here too.
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,12 @@ def histories(draw: Any, dtype: Any, *, visible: bool = True, max_steps: int = 1
     else:
         lr, decay = draw(log_uniform(1e-3, 2)), draw(log_uniform(1e-4, 0.9))
     return History(w, gradients, lr, decay, draw(schedules(length)))
+
+
+def leg(x, other=Fraction(1)):
+    """A rational number of the sign of x, growing with it, with which `other` spans a triangle of rational sides.
+
+    For rules that take the root of a sum: √(leg² + other²) is rational.
+    """
+    k = x / (abs(x) + 1)
+    return other * 2 * k / (1 - k * k)

@@ -52,7 +52,7 @@ def test_options_reach_the_run(tmp_path, capsys):
         (["show", "adamv"], "no variant is called 'adamv'; did you mean"),
         (
             ["show", "@"],
-            "no variant is called '@'; `minigrad show` lists all 72, among them sgd_l2",
+            "no variant is called '@'; `minigrad show` lists all 104, among them sgd_l2",
         ),
         (["--versoin"], "unknown option '--versoin'; did you mean --version?"),
     ],
@@ -138,7 +138,7 @@ def test_a_reader_that_closes_the_pipe_causes_no_traceback():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rule", "adamm"], "the atlas has no rule 'adamm'; did you mean adam, adagrad?"),
+        (["--rule", "adamm"], "the atlas has no rule 'adamm'; did you mean adam, radam, nadam?"),
         (["--pair", "doors-3-4"], "did you mean doors-2-3"),
         (["--situation", "zzz"], "the atlas has no situation 'zzz'; there are constant, "),
         (["--workers", "0"], "workers must be an integer ≥ 1, got 0"),

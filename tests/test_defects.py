@@ -17,13 +17,13 @@ import minigrad as mg
 from minigrad.executors.plain import execute
 from minigrad.proof import one_step_bound
 from minigrad.regularization import L1, L2, coupled, decoupled
-from minigrad.rules import RULES, hyper_names, sign, state_names
-from tests.strategies import VISIBLE, fractions_below_one, rationals
+from minigrad.rules import RULES, hyper_names, scalar_state, sign, state_names
+from tests.strategies import VISIBLE, fractions_below_one, leg, rationals
 
 # 1 − ρ and 1 − β₂ are squares, so that roots of a first step are rational.
 HYPER = {
     "momentum": Fraction(9, 10), "beta1": Fraction(9, 10), "beta2": Fraction(3, 4), "rho": Fraction(3, 4),
-    "eps": Fraction(1, 100), "t": 1,
+    "eps": Fraction(1, 100), "psi": 1, "t": 1,
 }  # fmt: skip
 
 
@@ -32,13 +32,14 @@ def numbers_of(rule):
 
 
 def rest(rule):
-    return [Fraction(0)] * len(state_names(rule))
+    return [Fraction(scalar_state(rule).get(name, 0)) for name in state_names(rule)]
 
 
 def behind_door_3(name):
     """The correct step of a rule, from its first state: a function of (w, g, lr, decay) that returns the weight."""
     rule = RULES[name]
-    return lambda w, g, lr, decay: decoupled(rule)(w, g, *rest(rule), lr=lr, decay=decay, **numbers_of(rule))[0]
+    size = (lambda g: leg(g, Fraction(1, 5))) if name == "adadelta" else lambda g: g  # √(g²/4 + ε) is rational
+    return lambda w, g, lr, decay: decoupled(rule)(w, size(g), *rest(rule), lr=lr, decay=decay, **numbers_of(rule))[0]
 
 
 # --- the properties ---------------------------------------------------------------------------------------------------

@@ -16,27 +16,31 @@ from hypothesis import strategies as st
 from minigrad.regularization import L2, coupled, decoupled, plain
 from minigrad.regularization.penalties import L1, ElasticNet
 from minigrad.regularization.variants import VARIANTS
-from minigrad.rules import RULES, hyper_names, maximum, sign, sqrt, state_names
-from tests.strategies import numbers, rationals
+from minigrad.rules import RULES, exp, hyper_names, maximum, scalar_state, sign, sqrt, state_names
+from tests.strategies import leg, numbers, rationals
 
 TOLERANCE = 2 * 20 * 2.0**-53
 HYPER = {
     "lr": 0.01, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "rho": 0.99, "eps": 1e-8, "l2": 0.1, "l1": 0.01,
-    "decay": 0.001, "t": 3,
+    "decay": 0.001, "psi": 0.004, "t": 3,
 }  # fmt: skip
 # Rational, and with rational roots where the rules take any: 1 − ρ and 1 − β₂ are squares.
 EXACT = {
     "lr": Fraction(1, 10), "momentum": Fraction(9, 10), "beta1": Fraction(9, 10), "beta2": Fraction(3, 4),
-    "rho": Fraction(3, 4), "eps": Fraction(1, 100), "t": 1,
+    "rho": Fraction(3, 4), "eps": Fraction(1, 100), "psi": 1, "t": 1,
 }  # fmt: skip
 GRADIENT_DOORS = [name for name in VARIANTS if "_prox_" not in name]
 
 
 def problem(name, seed=0):
-    """Weights, a gradient and a state, all positive, and the hyperparameters of a variant."""
+    """Weights, a gradient and a state, all positive, and the hyperparameters of a variant.
+
+    A state that is one number for all weights is an array without axes; it is halved, as after a step.
+    """
     rng = np.random.default_rng(seed)
-    state = len(state_names(VARIANTS[name].rule))
-    arrays = [rng.uniform(0.5, 2, (3, 5)) for _ in range(2 + state)]
+    rule = VARIANTS[name].rule
+    arrays = [rng.uniform(0.5, 2, (3, 5)) for _ in range(2 + len(state_names(rule)) - len(scalar_state(rule)))]
+    arrays += [np.array(x / 2) for x in scalar_state(rule).values()]
     return arrays, {n: HYPER[n] for n in VARIANTS[name].hyper}
 
 
@@ -81,9 +85,11 @@ def test_jax_differentiates_a_rule_that_knows_nothing_of_it():
 def test_every_rule_is_exact_on_rationals_from_its_first_state(name, g, w):
     rule = RULES[name]
     hyper = {n: EXACT[n] for n in hyper_names(rule)}
-    found = plain(rule)(w, g, *[Fraction(0)] * len(state_names(rule)), **hyper)
+    g = leg(g, Fraction(1, 5)) if name == "adadelta" else g  # √(g²/4 + ε) is rational
+    state = [Fraction(scalar_state(rule).get(n, 0)) for n in state_names(rule)]
+    found = plain(rule)(w, g, *state, **hyper)
     assert all(type(x) is Fraction for x in found)
-    entries = [np.array([x], dtype=object) for x in (w, g, *[Fraction(0)] * len(state_names(rule)))]
+    entries = [np.array([x], dtype=object) for x in (w, g, *state)]
     assert [x[0] for x in plain(rule)(*entries, **hyper)] == list(found)
 
 
@@ -99,8 +105,8 @@ def test_every_variant_keeps_the_dtype_of_its_arrays(name, dtype):
 @pytest.mark.parametrize("name", [n for n in VARIANTS if "_prox_" not in n])
 def test_every_variant_runs_on_single_numbers(name, kind):
     arrays, hyper = problem(name)
-    found = VARIANTS[name].step(*(kind(a[0, 0]) for a in arrays), **hyper)
-    assert_close(found, [x[0, 0] for x in VARIANTS[name].step(*arrays, **hyper)])
+    found = VARIANTS[name].step(*(kind(a.flat[0]) for a in arrays), **hyper)
+    assert_close(found, [np.ravel(x)[0] for x in VARIANTS[name].step(*arrays, **hyper)])
 
 
 # --- the generic functions --------------------------------------------------------------------------------------------
@@ -113,6 +119,15 @@ def test_the_root_of_a_rational_square_is_rational_and_any_other_is_refused(x):
     if x > 0:
         with pytest.raises(ValueError, match="is not rational"):
             sqrt(2 * x * x)
+
+
+@given(rationals(1, 4), st.integers(-3, 3))
+def test_a_rational_power_is_rational_and_one_that_would_turn_into_a_float_is_refused(base, n):
+    assert exp(n, base) == exp(Fraction(n), base) == base**n
+    assert type(exp(Fraction(n), base)) is Fraction
+    with pytest.raises(ValueError, match="to the power of 1/2 is not rational"):
+        exp(Fraction(1, 2), base)
+    assert exp(0.5, base) == float(base) ** 0.5
 
 
 def test_the_root_of_a_negative_rational_is_refused():

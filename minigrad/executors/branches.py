@@ -6,6 +6,7 @@ from typing import Any
 from minigrad.executors.trace import (
     COMPARISONS,
     OPERATIONS,
+    OPPOSITE,
     Apply,
     Constant,
     Expression,
@@ -16,7 +17,7 @@ from minigrad.executors.trace import (
     trace,
 )
 
-__all__ = ["MOST", "branches", "holds", "trace_at"]
+__all__ = ["MOST", "branches", "holds", "relations", "trace_at"]
 
 MOST = 64  # traces of one step
 
@@ -30,7 +31,7 @@ def trace_at(
     """
 
     def decide(comparison: str, operands: tuple[Expression, ...], statements: list[Statement]) -> bool:
-        return _answered(comparison, operands, _Scalars(statements, numbers))
+        return bool(_answered(comparison, operands, _Scalars(statements, numbers)))
 
     return trace(step, state, [name for name in numbers if name not in scalars], scalars, decide)
 
@@ -39,6 +40,20 @@ def holds(traced: Trace, numbers: Mapping[str, Any]) -> bool:
     """Return whether the step takes the branches of `traced` at `numbers`; no scalar is computed that it would not."""
     scalars = _Scalars(traced.statements, numbers)
     return all(_answered(c.comparison, c.operands, scalars) == c.answer for c in traced.conditions)
+
+
+def relations(traced: Trace, numbers: Mapping[str, Any]) -> list[Any]:
+    """Return what must be true for the step to take the branches of `traced`, in the arithmetic of `numbers`.
+
+    On numbers these are booleans, on symbols whatever their comparisons are: a no is the opposite comparison.
+
+    Raises UntraceableError unless all comparisons are of order: of symbols, ``==`` is seldom what it looks like.
+    """
+    scalars = _Scalars(traced.statements, numbers)
+    if other := [c.comparison for c in traced.conditions if c.comparison not in ("lt", "le", "gt", "ge")]:
+        raise UntraceableError(f"the step asks {other[0]!r} of scalars, of which symbols know too little")
+    asked = [(c.comparison if c.answer else OPPOSITE[c.comparison], c.operands) for c in traced.conditions]
+    return [_answered(comparison, operands, scalars) for comparison, operands in asked]
 
 
 def branches(
@@ -113,5 +128,5 @@ class _Scalars:
                 return OPERATIONS[operation](*map(self.value, operands))
 
 
-def _answered(comparison: str, operands: tuple[Expression, ...], scalars: _Scalars) -> bool:
+def _answered(comparison: str, operands: tuple[Expression, ...], scalars: _Scalars) -> Any:
     return COMPARISONS[comparison](*map(scalars.value, operands))

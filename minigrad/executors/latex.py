@@ -7,8 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from minigrad.executors.listing import OPPOSITE
-from minigrad.executors.trace import Apply, Condition, Constant, Expression, Trace
+from minigrad.executors.trace import OPPOSITE, Apply, Condition, Constant, Expression, Trace
 
 __all__ = ["aligned", "condition", "formula", "symbol"]
 
@@ -56,7 +55,7 @@ def _written(x: Expression) -> tuple[str, int]:
     match x:
         case Constant(value):
             text = _number(abs(value))
-            return (f"-{text}", _NEGATION) if value < 0 else (text, _ATOM)
+            return (f"-{text}", _NEGATION) if value < 0 else (text, _POWER if "frac" in text else _ATOM)
         case Apply("add" | "sub" as operation, (a, b)):
             return f"{_at(a, _SUM)} {'+' if operation == 'add' else '-'} {_at(b, _PRODUCT)}", _SUM
         case Apply("neg", (a,)):

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from minigrad.executors.branches import branches
-from minigrad.executors.trace import Apply, Condition, Constant, Expression, Statement, Symbol, Trace
+from minigrad.executors.trace import OPPOSITE, Apply, Condition, Constant, Expression, Statement, Symbol, Trace
 from minigrad.regularization.variants import ALIASES, Variant, variant
 from minigrad.rules import scalar_state, state_names
 
@@ -81,7 +81,6 @@ def flat(traced: Trace) -> str:
 
 
 _RELATIONS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
-OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 
 
 def condition(c: Condition) -> str:

@@ -21,8 +21,8 @@ from typing import Any, Literal
 from minigrad.rules import functions
 
 __all__ = [
-    "COMPARISONS", "OPERATIONS", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind", "Statement",
-    "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
+    "COMPARISONS", "OPERATIONS", "OPPOSITE", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind",
+    "Statement", "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
 ]  # fmt: skip
 
 Kind = Literal["array", "scalar"]
@@ -113,13 +113,15 @@ Decide = Callable[[str, tuple[Expression, ...], list[Statement]], bool]
 
 # What a step may use. The names are those of Python's `operator`, and of `minigrad.rules.functions`.
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs")
+    name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "neg", "abs")
 } | {name: getattr(functions, name) for name in ("sqrt", "sign", "maximum")}
+OPERATIONS["pow"] = lambda base, x: functions.exp(x, base)
 
-# What may be asked of scalars.
+# What may be asked of scalars, and which question has the opposite answer.
 COMPARISONS: dict[str, Callable[..., bool]] = {
     name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "truth")
 }
+OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 
 
 def trace(
@@ -311,6 +313,7 @@ for _name in COMPARISONS:
 functions.sqrt.register(_Value, _method("sqrt"))
 functions.sign.register(_Value, _method("sign"))
 functions.maximum.register(_Value, _method("maximum"))
+functions.exp.register(_Value, _method("pow", reflected=True))
 
 
 class _Tracer:
@@ -356,7 +359,7 @@ class _Tracer:
         except (TypeError, AttributeError) as error:  # from a function that cannot compute with values
             raise UntraceableError(
                 f"{_origin(error)}: {error}. While a step is traced it computes with symbols, which know "
-                "+ - * / **, abs, and sqrt, sign and maximum of minigrad.rules"
+                "+ - * / **, abs, and sqrt, sign, maximum and exp of minigrad.rules"
             ) from error
         finally:
             sys.settrace(before)

@@ -51,7 +51,7 @@ def draw(atlas: Sequence[Cell]) -> Any:
     pairs = [p for p in PAIRS if any(c.pair == p for c in atlas)]
     rules = [r for r in RULES if any(c.rule == r for c in atlas)]
     situations = [s for s in SITUATIONS if any(c.situation == s for c in atlas)]
-    height = 1.25 + len(pairs) * (0.22 * len(rules) + 0.34)
+    height = 1.25 + len(pairs) * (0.19 * len(rules) + 0.34)
     figure = figures.Figure(figsize=(7.1, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, hspace=0.02)
     ratios = [len(rules)] * len(pairs) + [2]

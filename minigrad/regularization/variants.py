@@ -51,8 +51,14 @@ def _variants() -> dict[str, Variant]:
 
 VARIANTS: dict[str, Variant] = _variants()
 
-# Published names. SGDW is the paper's Algorithm 1, momentum with the learning rate inside.
-ALIASES: dict[str, str] = {"adamw": "adam_decay", "sgdw": "heavy_ball_inside_decay"}
+# Published names, of papers and of libraries. SGDW is the paper's Algorithm 1, momentum with the learning rate inside.
+ALIASES: dict[str, str] = {
+    "adamw": "adam_decay",
+    "sgdw": "heavy_ball_inside_decay",
+    "adamaxw": "adamax_decay",
+    "nadamw": "nadam_decay",
+    "radamw": "radam_decay",
+}
 
 
 def variant(name: str) -> Variant:

@@ -14,7 +14,7 @@ from minigrad.rules.adadelta import adadelta
 from minigrad.rules.adagrad import adagrad
 from minigrad.rules.adam import adam, amsgrad
 from minigrad.rules.adamax import adamax
-from minigrad.rules.functions import maximum, sign, sqrt
+from minigrad.rules.functions import exp, maximum, sign, sqrt
 from minigrad.rules.lion import lion
 from minigrad.rules.nadam import nadam
 from minigrad.rules.preconditioned import preconditioned
@@ -29,6 +29,7 @@ __all__ = [
     "adam",
     "adamax",
     "amsgrad",
+    "exp",
     "heavy_ball",
     "heavy_ball_inside",
     "hyper_names",
@@ -50,8 +51,11 @@ Rule = Callable[..., tuple[Any, ...]]
 
 RULES: dict[str, Rule] = {
     rule.__name__: rule
-    for rule in (sgd, heavy_ball, heavy_ball_inside, nesterov, adagrad, rmsprop, adam, amsgrad, lion)
-}
+    for rule in (
+        sgd, heavy_ball, heavy_ball_inside, nesterov, adagrad, rmsprop, adadelta, adam, amsgrad, adamax, nadam, radam,
+        lion,
+    )
+}  # fmt: skip
 
 
 def state_names(rule: Rule) -> tuple[str, ...]:

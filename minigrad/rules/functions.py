@@ -1,9 +1,9 @@
 """The few functions the rules need beyond ``+ - * / **``, for every kind of number.
 
 A rule is written once and runs on floats, exact rationals, symbols and arrays alike. Operators already mean the
-right thing everywhere; ``sqrt``, ``sign`` and ``maximum`` do not, so they are generic. A number type is served, in
-this order, by what was registered for it (``sqrt.register``), by its own array namespace (NumPy, CuPy, JAX), or by
-its own method of the same name (a minigrad or torch tensor, a python-flint ball).
+right thing everywhere; ``sqrt``, ``sign``, ``maximum`` and ``exp`` do not, so they are generic. A number type is
+served, in this order, by what was registered for it (``sqrt.register``), by its own array namespace (NumPy, CuPy,
+JAX), or by its own method of the same name (a minigrad or torch tensor, a python-flint ball).
 """
 
 import math
@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import singledispatch
 from typing import Any
 
-__all__ = ["maximum", "sign", "sqrt"]
+__all__ = ["exp", "maximum", "sign", "sqrt"]
 
 
 def _own(name: str, x: Any, *others: Any) -> Any:
@@ -75,3 +75,20 @@ def _(x: Any, y: Any) -> Any:
 @maximum.register
 def _(x: int, y: Any) -> Any:
     return max(y, x)
+
+
+@singledispatch
+def exp(x: Any, base: Any) -> Any:
+    """Return ``base ** x`` in the arithmetic of `x`, the exponent, which Python would leave to the base.
+
+    A rational exponent is refused with ValueError unless it is an integer: ``Fraction ** Fraction`` would silently
+    continue in floating point.
+    """
+    return base**x
+
+
+@exp.register
+def _(x: Fraction, base: Any) -> Any:
+    if x.denominator != 1:
+        raise ValueError(f"{base} to the power of {x} is not rational; choose an integer exponent, or use floats")
+    return base**x.numerator

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from minigrad.rules.functions import sqrt
+from minigrad.rules.functions import exp, sqrt
 
 __all__ = ["nadam"]
 
@@ -18,8 +18,8 @@ def nadam(
 
     Source: Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
     """
-    mu = beta1 * (1 - Fraction(96, 100) ** (t * psi) / 2)
-    mu_next = beta1 * (1 - Fraction(96, 100) ** ((t + 1) * psi) / 2)
+    mu = beta1 * (1 - exp(t * psi, Fraction(96, 100)) / 2)
+    mu_next = beta1 * (1 - exp((t + 1) * psi, Fraction(96, 100)) / 2)
     mu_product = mu_product * mu
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2

@@ -10,7 +10,9 @@ exact in float64, because the inputs have few bits, has no radius, and in float3
 
 Hyperparameters, weights and gradients are few-bit dyadic numbers: exact in float32 too, and with powers βᵗ that are
 exact in float64 for all ten steps, so that the float64 results do not depend on anybody's ``pow``. Signs and maxima
-must be decided: a ball that straddles zero raises UndecidedError. ``python -m minigrad.testing.generate`` writes all
+must be decided: a ball that straddles zero raises UndecidedError. One power is not exact: NAdam's 0.96^(tψ), a number
+per step, in which a platform's ``pow`` may differ by its last bit. RAdam takes both of its branches within the ten
+steps. ``python -m minigrad.testing.generate`` writes all
 files anew.
 """
 
@@ -22,11 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.executors.listing import formula, symbol
-from minigrad.executors.trace import trace
+from minigrad.executors.listing import condition, formula, symbol, traces
 from minigrad.proof.balls.ball import Ball, precision
 from minigrad.regularization.variants import ALIASES, VARIANTS, Variant, variant
-from minigrad.rules import state_names
+from minigrad.rules import scalar_state, state_names
 
 __all__ = ["FORMAT", "HYPER", "WEIGHTS", "describe", "gradients", "text", "write"]
 
@@ -39,8 +40,8 @@ ROOM = 8  # an allowance
 
 HYPER = {
     "lr": Fraction(1, 8), "momentum": Fraction(7, 8), "beta1": Fraction(7, 8), "beta2": Fraction(31, 32),
-    "rho": Fraction(31, 32), "eps": Fraction(1, 2**20), "decay": Fraction(1, 32), "l2": Fraction(1, 4),
-    "l1": Fraction(1, 4),
+    "rho": Fraction(31, 32), "eps": Fraction(1, 2**20), "psi": Fraction(1), "decay": Fraction(1, 32),
+    "l2": Fraction(1, 4), "l1": Fraction(1, 4),
 }  # fmt: skip
 
 # A weight that is pushed about, one that is pushed one way, one near zero that is seldom pushed, one to and fro.
@@ -76,21 +77,29 @@ def write(folder: Path | None = None) -> list[Path]:
 
 def describe(v: Variant) -> dict[str, Any]:
     """Return a variant's vectors as they go into JSON; `minigrad.testing.vectors` says what the entries mean."""
-    names = state_names(v.rule)
+    names, scalars, zero = state_names(v.rule), scalar_state(v.rule), Fraction(0)
     hyper = {n: HYPER[n] for n in v.hyper if n != "t"}
     return {
         "format": FORMAT,
         "name": v.name,
         "published_as": [alias for alias, name in ALIASES.items() if name == v.name],
         "summary": v.summary,
-        "step": [f"{symbol(s.name)} ← {formula(s.expression)}" for s in trace(v.step, names, v.hyper).statements],
+        "step": list(_lines_of(v)),
         "first_t": 1 if "t" in v.hyper else None,
         "symbols": {n: symbol(n) for n in ("w", "g", *names, *hyper)},
         "hyper": {n: _hex(x) for n, x in hyper.items()},
         "weights": [_hex(x) for x in WEIGHTS],
-        "state": {n: [_hex(Fraction(0))] * len(WEIGHTS) for n in names},
+        "state": {n: [_hex(Fraction(scalars[n]))] if n in scalars else [_hex(zero)] * len(WEIGHTS) for n in names},
         "steps": list(_steps(v, ("w", *names), hyper)),
     }
+
+
+def _lines_of(v: Variant) -> Iterator[str]:
+    """Yield what a step computes, line for line, for each branch of the rule under where it is taken."""
+    for traced in traces(v):
+        if traced.conditions:
+            yield f"where {', '.join(map(condition, traced.conditions))}:"
+        yield from (f"{symbol(s.name)} ← {formula(s.expression)}" for s in traced.statements)
 
 
 def _steps(v: Variant, names: tuple[str, ...], hyper: dict[str, Fraction]) -> Iterator[dict[str, Any]]:
@@ -101,13 +110,14 @@ def _steps(v: Variant, names: tuple[str, ...], hyper: dict[str, Fraction]) -> It
     for t, g in enumerate(gradients(), 1):
         found: dict[str, Any] = {"t": t, "g": [_hex(x) for x in g]}
         for k, name in enumerate(names):
-            values = [run[t - 1][k] for run in exact]
-            computed = [float(x) for x in floats[t - 1][k]]
+            shared = name in scalar_state(v.rule)  # by all weights, whose runs agree on it
+            values = [run[t - 1][k] for run in exact[: 1 if shared else None]]
+            computed = [float(x) for x in np.atleast_1d(floats[t - 1][k])]
             found[name] = {
                 "float64": [_float(x) for x in computed],
                 "exact": [_written(x) for x in values],
                 "error": [_up(_distance(x, y), 8) for x, y in zip(computed, values, strict=True)],
-                "tolerance": [_up(_allowed(run[t - 1][k]), 4) for run in rounded],
+                "tolerance": [_up(_allowed(run[t - 1][k]), 4) for run in rounded[: len(values)]],
             }
         yield found
 
@@ -123,7 +133,8 @@ def _columns() -> Iterator[tuple[Fraction, tuple[Fraction, ...]]]:
 def _run(v: Variant, hyper: dict[str, Fraction], number: Any, w: Fraction, column: Any) -> list[tuple[Any, ...]]:
     """Return ``(w, *state)`` after each step, in the arithmetic of `number`."""
     numbers = {n: number(x) for n, x in hyper.items()}
-    now = (number(w), *[number(Fraction(0))] * len(state_names(v.rule)))
+    begins = scalar_state(v.rule)
+    now = (number(w), *(number(Fraction(begins.get(n, 0))) for n in state_names(v.rule)))
     found = []
     for t, g in enumerate(column, 1):
         clock = {"t": t} if "t" in v.hyper else {}
@@ -144,7 +155,8 @@ def _exactly(v: Variant, hyper: dict[str, Fraction]) -> list[list[tuple[Any, ...
 def _float64(v: Variant, hyper: dict[str, Fraction]) -> list[tuple[Any, ...]]:
     """Return ``(w, *state)`` after each step, arrays as this library trains them."""
     w = np.array([float(x) for x in WEIGHTS])
-    now = (w, *[np.zeros_like(w) for _ in state_names(v.rule)])
+    begins = scalar_state(v.rule)
+    now = (w, *(begins.get(n, np.zeros_like(w)) for n in state_names(v.rule)))
     numbers = {n: float(x) for n, x in hyper.items()}
     found = []
     for t, g in enumerate(gradients(), 1):

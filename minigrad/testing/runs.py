@@ -6,13 +6,13 @@ arrays go in as NumPy arrays, which are the callee's to keep, and what comes out
 `functional` makes one of a pure function, `reference` of a variant of this package.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.regularization.variants import variant
-from minigrad.rules import state_names
+from minigrad.rules import scalar_state, state_names
 
 __all__ = ["Make", "PropertyError", "VacuousError", "functional", "outcomes", "positional", "reference", "trajectory"]
 
@@ -48,14 +48,22 @@ def functional(step: Callable[..., tuple[Any, ...]], **fixed: Any) -> Make:
     return make
 
 
-def positional(step: Callable[..., tuple[Any, ...]], *, states: int = 0, counts: bool = False, **fixed: Any) -> Make:
+def positional(
+    step: Callable[..., tuple[Any, ...]],
+    *,
+    states: int = 0,
+    scalars: Sequence[Any] = (),
+    counts: bool = False,
+    **fixed: Any,
+) -> Make:
     """Return the form of this module of a pure ``w, *state = step(w, g, *state, **hyper)``, as this package has them.
 
-    `states` is the number of arrays in the state, which start at zero; with `counts` the step is given ``t=``, from 1.
+    `states` is the number of arrays in the state, which start at zero; `scalars` are what follows them, numbers that
+    all weights share, where they start. With `counts` the step is given ``t=``, from 1.
     """
 
     def pure(w: Any, g: Any, state: Any, *, t: int, **hyper: Any) -> tuple[Any, Any]:
-        state = [np.zeros_like(w) for _ in range(states)] if state is None else state
+        state = [*(np.zeros_like(w) for _ in range(states)), *scalars] if state is None else state
         w, *state = step(w, g, *state, **hyper, **({"t": t} if counts else {}))
         return w, state
 
@@ -68,7 +76,9 @@ def reference(name: str, **fixed: Any) -> Make:
     Raises ValueError for a name that no variant has; the step raises TypeError for a hyperparameter too many or few.
     """
     v = variant(name)
-    return positional(v.step, states=len(state_names(v.rule)), counts="t" in v.hyper, **fixed)
+    scalars = scalar_state(v.rule)
+    arrays = len(state_names(v.rule)) - len(scalars)
+    return positional(v.step, states=arrays, scalars=list(scalars.values()), counts="t" in v.hyper, **fixed)
 
 
 def trajectory(make: Make, w: Any, gradients: Iterable[Any], **hyper: Any) -> list[Any]:
@@ -82,6 +92,8 @@ def trajectory(make: Make, w: Any, gradients: Iterable[Any], **hyper: Any) -> li
 def outcomes(make: Make, w: Any, gradients: Iterable[Any], **hyper: Any) -> Iterator[tuple[Any, ...]]:
     """Yield ``(w, *state)`` after every step, as NumPy arrays of their own; the state where ``step(g)`` returns it.
 
+    A state that is one number for all weights is an array without axes, of whatever kind of float.
+
     Raises:
         TypeError: `make` returns no function, or a step something that is no array of floats.
         ValueError: weights of another shape, or of another dtype than they were given in.
@@ -92,7 +104,8 @@ def outcomes(make: Make, w: Any, gradients: Iterable[Any], **hyper: Any) -> Iter
         raise TypeError(f"make(w, **hyper) must return a function step(g), got {type(step).__name__}")
     for g in gradients:
         after = step(np.array(g(w) if callable(g) else g, dtype=w.dtype))
-        found = tuple(_array(x, w) for x in (after if isinstance(after, tuple) else (after,)))
+        first, *state = after if isinstance(after, tuple) else (after,)
+        found = (_array(first, w), *(np.array(float(x)) if np.ndim(x) == 0 < w.ndim else _array(x, w) for x in state))
         yield found
         w = found[0]
 

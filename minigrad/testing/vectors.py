@@ -3,8 +3,10 @@
 ``vectors/*.json`` holds one file per variant (`names`). Numbers are hexadecimal floating constants of C and C++
 ("0x3p-2" is 0.75), which Python reads by ``float.fromhex`` and which are exact. A file holds
 
-- ``step``: what one step computes, line for line, in the symbols of the book; ``symbols``: the names they stand for;
-- ``hyper``, ``weights``, ``state`` (at the start), and ``first_t``, the t of the first step, or null;
+- ``step``: what one step computes, line for line, in the symbols of the book; ``symbols``: the names they stand for.
+  Where a rule branches on its scalars, the lines of each branch stand under one that says where it is taken;
+- ``hyper``, ``weights``, ``state`` (at the start; a list of one is one number for all weights), and ``first_t``, the t
+  of the first step, or null;
 - ``steps``: for each step its gradient ``g``, and for ``w`` and each entry of the state
 
   - ``float64``: what this library computes,
@@ -111,7 +113,7 @@ def check(make: Make, name: str, dtype: Any = np.float64) -> None:
         if len(found) not in (1, len(step)):
             raise ValueError(f"step(g) returned {len(found)} arrays; {given.name} has {', '.join(step)}, in this order")
         for (entry, expected), values in zip(step.items(), found, strict=False):
-            for i, ((mid, radius), x) in enumerate(zip(expected.exact, values, strict=True)):
+            for i, ((mid, radius), x) in enumerate(zip(expected.exact, np.atleast_1d(values), strict=True)):
                 tolerance = Fraction(expected.tolerance[i]) * scale
                 if not (np.isfinite(x) and abs(Fraction(float(x)) - mid) <= tolerance + radius):
                     raise PropertyError(

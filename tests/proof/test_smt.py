@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 import z3
 
+from minigrad.proof.balls.ball import Ball
+from minigrad.proof.branches import branches
 from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.smt import (
@@ -23,6 +25,7 @@ from minigrad.proof.smt import (
     criterion_as_a_theorem,
     histories,
     momentum,
+    onestep,
     preconditioner,
     question,
     reals,
@@ -40,12 +43,15 @@ from minigrad.rules import (
     adam,
     heavy_ball,
     heavy_ball_inside,
+    hyper_names,
     maximum,
     nesterov,
     preconditioned,
+    radam,
     sgd,
     sign,
     sqrt,
+    state_names,
 )
 
 CLAIMS = {claim.name: claim for claim in claims()}
@@ -64,9 +70,10 @@ def test_every_claim_comes_out_as_expected_and_says_what_it_rests_on(name):
         assert answers == {"proof"}
         assert all(query["assumptions are true at"] for query in data["queries"])
     else:
-        (broken,) = [query for query in data["queries"] if query["answer"] == "counter-model"]
+        broken = [query for query in data["queries"] if query["answer"] == "counter-model"]
         assert any("=" in part for part in found.shown.split(", "))
-        assert broken["values"]
+        assert len(broken) == 1 or all(query["branch"] for query in broken)
+        assert all(query["values"] for query in broken)
         assert found.latex
 
 
@@ -103,15 +110,50 @@ def test_the_four_kinds_of_the_criterion_are_found():
 @pytest.mark.parametrize("rule", [*RULES.values(), preconditioned], ids=lambda rule: rule.__name__)
 def test_the_numbers_of_a_counter_model_break_the_rule_when_it_is_run_on_them(rule):
     found = same_step(rule)
-    if isinstance(found, CounterModel):
+    if isinstance(found, CounterModel) and rule is not radam:
         values = dict(found.values)
         w, g = values.pop("w"), values.pop("g")
-        state = [values.pop(name) for name in ("b", "m", "v", "v_max") if name in values]
-        timed = {"t": 1} if "beta2" in values and rule.__name__ != "lion" else {}
+        state = [values.pop(name) for name in state_names(rule)]
+        timed = {"t": 1} if "t" in hyper_names(rule) else {}
         missed, *_ = residues(rule, w, g, *state, **values, **timed)
         assert isinstance(missed, Fraction)
         assert missed != 0
         assert values["l2"] * values["lr"] == values["decay"]
+
+
+@pytest.mark.parametrize(("t", "kind"), [(2, Fraction), (6, Ball)])
+def test_radam_is_broken_on_each_of_its_branches_and_the_numbers_lead_there(t, kind):
+    """Rectified, no numbers have rational roots: no 1 − βᵗ with t > 3 is a square. The difference is in a ball."""
+    (found,) = [
+        x for words, x in onestep._each_branch(radam, slice(0, 1), onestep._identity).items() if f"t = {t}" in words
+    ]
+    values = {name: kind(x) for name, x in found.values.items()}
+    w, g, m, v = (values.pop(name) for name in ("w", "g", "m", "v"))
+    rectified, _ = branches(radam)
+    assert rectified.relations(beta2=found.values["beta2"], t=t) == [t == 6]
+    missed, *_ = residues(radam, w, g, m, v, t=t, **values)
+    assert missed != 0
+    if kind is Ball:
+        with pytest.raises(ValueError, match="is not rational"):
+            residues(radam, *(found.values[n] for n in ("w", "g", "m", "v")), t=t,
+                     **{n: x for n, x in found.values.items() if n not in ("w", "g", "m", "v")})  # fmt: skip
+
+
+def test_a_rule_that_branches_is_proved_on_each_branch_and_broken_by_one():
+    """Gradient descent in two words is proved; with a root in one of them, that one is what breaks."""
+
+    def two_words(g, *, lr, t):
+        return (lr * g,) if t > 1 else (g * lr,)
+
+    def one_root(g, *, lr, t):
+        return (lr * sqrt(g * g + 1),) if t > 1 else (lr * g,)
+
+    found = onestep._each_branch(two_words, slice(0, 1), onestep._identity)
+    assert list(found) == ["where t > 1, at t = 6:", "where t ≤ 1, at t = 1:"]
+    assert all(isinstance(x, Proof) for x in found.values())
+    kinds = [type(x) for x in onestep._each_branch(one_root, slice(0, 1), onestep._identity).values()]
+    assert kinds == [CounterModel, Proof]
+    assert isinstance(same_step(one_root), CounterModel)
 
 
 def test_only_the_identity_and_a_positive_lr_are_used_by_the_proof_of_one_step():

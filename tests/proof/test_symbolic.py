@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad.proof import criterion
+from minigrad.proof.balls.ball import Ball, precision
+from minigrad.proof.branches import branches
 from minigrad.proof.claims import UndecidedError
 from minigrad.proof.criterion import residues
 from minigrad.proof.symbolic import (
     claims,
     decide,
     difference,
+    identity,
     latex,
     letter,
     loss_gap,
@@ -32,16 +35,31 @@ from minigrad.proof.symbolic import (
     text,
 )
 from minigrad.proof.symbolic.letters import fraction, rule_called
+from minigrad.proof.symbolic.numbers import ball
 from minigrad.regularization import L1, L2, VARIANTS, ElasticNet, coupled, decoupled
-from minigrad.rules import RULES, heavy_ball, hyper_names, maximum, preconditioned, sgd, sign, sqrt, state_names
-from tests.strategies import fractions_below_one, rationals
+from minigrad.rules import (
+    RULES,
+    adadelta,
+    heavy_ball,
+    hyper_names,
+    maximum,
+    preconditioned,
+    radam,
+    sgd,
+    sign,
+    sqrt,
+    state_names,
+)
+from tests.strategies import fractions_below_one, leg, rationals
 
 EVERY = [*RULES, "preconditioned"]
 W, G, LR, DECAY, L2_COEFFICIENT = map(letter, ("w", "g", "lr", "decay", "l2"))
 BETA = letter("momentum")
 W0, G1 = letter("w", 0), letter("g", 1)
 # Kinds of numbers for which every root of a first step is rational.
-FIRST_STEP = {"t": 1, "rho": Fraction(24, 25), "v": 0, "v_max": 0}
+FIRST_STEP = {"t": 1, "rho": Fraction(24, 25), "v": 0, "v_max": 0, "psi": 1}
+BRANCHES = [(rule, branch) for rule in EVERY for branch in branches(rule_called(rule))]
+BY_BRANCH = pytest.mark.parametrize(("rule", "branch"), BRANCHES, ids=[f"{r} {b.where}".strip() for r, b in BRANCHES])
 
 
 separated, solved = cache(difference), cache(solve_l2)
@@ -71,10 +89,13 @@ def first_steps(draw, rule):
     for name in ("w", "g", *state_names(rule), *hyper_names(rule), "decay", "l2"):
         if name in FIRST_STEP:
             values[name] = FIRST_STEP[name]
-        elif name in ("beta1", "beta2", "momentum", "decay"):
+        elif name in ("beta1", "beta2", "momentum", "decay", "mu_product"):
             values[name] = draw(fractions_below_one())
         else:
             values[name] = draw(rationals() if name in ("w", "g", "m", "b", "l2") else positive)
+    if rule.__name__ == "adadelta":  # roots of 1 + x²/25, of x = g and of x = g + λw
+        g, x = (5 * leg(draw(rationals())) for _ in range(2))
+        values |= {"eps": 1, "u": 0, "g": g, "w": (x - g) * values["lr"] / values["decay"]}
     return {n: v if n == "t" else Fraction(v) for n, v in values.items()}
 
 
@@ -114,9 +135,13 @@ def test_every_variant_on_symbols_agrees_with_itself_on_fractions(name):
     values |= {n: Fraction(1, 3) for n in ("beta1", "beta2", "momentum") if n in values}
     if "v" in values:  # what is under the root stays a square
         values["m"] = values.get("m", Fraction(0))
+    if v.rule is adadelta:  # of 1 + x²/25, of the x that the rule is given
+        penalty = 0 if "prox" in name else values.get("l1", 0) + values.get("l2", 0) * values["w"]
+        values |= {"eps": Fraction(1), "u": Fraction(0), "g": Fraction(15, 4) - penalty}
+    given_ = {n: values[n] for n in ("t", "beta2")} if v.rule is radam else {}  # by which it branches
     places = [Fraction(values[n]) for n in ("w", "g", *state_names(v.rule))]
     numbers = v.step(*places, **{n: values[n] if n == "t" else Fraction(values[n]) for n in v.hyper})
-    for on_symbols, on_fractions in zip(step(v), numbers, strict=True):
+    for on_symbols, on_fractions in zip(step(v, **given_), numbers, strict=True):
         assert exactly(on_symbols, values) == on_fractions
 
 
@@ -129,31 +154,45 @@ def test_a_step_takes_expressions_and_exact_numbers_in_place_of_letters():
 
 
 def test_the_criterions_table_is_found():
-    found = {rule: (d.same_step, d.same_state) for rule in EVERY for d in [difference(rule)]}
-    assert {rule for rule, (s, _) in found.items() if s} == {"sgd", "heavy_ball", "heavy_ball_inside"}
-    assert {rule for rule, (_, s) in found.items() if s} == {"sgd", "preconditioned"}
+    found = [(r, d.same_step, d.same_state) for r, b in BRANCHES for d in [difference(r, branch=b)]]
+    assert [r for r, s, _ in found if s] == ["sgd", "heavy_ball", "heavy_ball_inside"]
+    assert [r for r, _, s in found if s] == ["sgd", "preconditioned"]
 
 
-@pytest.mark.parametrize("rule", EVERY)
+@BY_BRANCH
 @given(data=st.data())
-def test_the_differences_printed_are_those_of_the_same_functions_on_fractions(rule, data):
+def test_the_differences_printed_are_those_of_the_same_functions_on_fractions(rule, branch, data):
+    """Or on balls, of the branch of RAdam whose roots are irrational at all numbers."""
     rule = rule_called(rule)
     values = data.draw(first_steps(rule))
-    found = separated(rule)
+    found = separated(rule, branch=branch)
+    if branch.where == "ρₜ > 5":
+        values |= {"t": 8, "beta2": Fraction(24, 25)}
+        with precision(128):
+            balls = {n: x if n == "t" else Ball(x) for n, x in values.items()}
+            expected = run(rule, balls, l2=balls["decay"] / balls["lr"])
+            at = {letter(n): Fraction(x) for n, x in values.items()}
+            for verdict, value in zip([found.step, *found.state.values()], expected, strict=True):
+                apart = ball(verdict.expression, at) - value
+                assert abs(apart.middle) <= apart.radius < 2**-80
+        return
     expected = run(rule, values, l2=values["decay"] / values["lr"])
     for verdict, value in zip([found.step, *found.state.values()], expected, strict=True):
         assert exactly(verdict.expression, values) == value
 
 
-@pytest.mark.parametrize("rule", EVERY)
-def test_what_is_not_zero_comes_with_rational_numbers_that_show_it(rule):
-    found = difference(rule)
+@BY_BRANCH
+def test_what_is_not_zero_comes_with_rational_numbers_that_show_it(rule, branch):
+    found = difference(rule, branch=branch)
     for verdict in (found.step, *found.state.values()):
         assert verdict.zero == (verdict.expression == 0) == (verdict.value == 0)
         if not verdict.zero:
-            assert verdict.witness.keys() == verdict.expression.free_symbols
-            assert all(x.is_Rational for x in (verdict.value, *verdict.witness.values()))
+            assert verdict.witness.keys() >= verdict.expression.free_symbols
+            assert all(x.is_Rational for x in verdict.witness.values())
+            assert verdict.value.is_Rational or (branch.where == "ρₜ > 5" and abs(sympy.N(verdict.value)) > 1e-3)
             assert verdict.expression.subs(verdict.witness) == verdict.value
+            scalars = {n: fraction(verdict.witness[letter(n)]) for n in branch.asks}
+            assert all(branch.relations(**{n: int(x) if n == "t" else x for n, x in scalars.items()}))
 
 
 def test_a_zero_is_found_in_disguise_and_no_verdict_is_given_without_reason():
@@ -173,9 +212,60 @@ def test_gradient_descent_admits_decay_over_lr_and_nothing_else():
     assert found.coefficient == DECAY / LR
 
 
-@pytest.mark.parametrize("rule", [r for r in EVERY if r != "sgd"])
-def test_no_other_rule_admits_a_coefficient(rule):
-    assert solve_l2(rule).coefficient is None
+@BY_BRANCH
+def test_no_other_rule_admits_a_coefficient(rule, branch):
+    assert (solve_l2(rule, branch).coefficient is None) == (rule != "sgd")
+
+
+def test_a_rule_with_branches_is_asked_about_one_of_them():
+    for ask in (difference, solve_l2, proximal_as_decay):
+        with pytest.raises(ValueError, match="radam is another function where ρₜ > 5 or ρₜ ≤ 5"):
+            ask("radam")
+    with pytest.raises(ValueError, match="radam_decay is another step where ρₜ > 5 or ρₜ ≤ 5: give it the numbers"):
+        step("radamw")
+
+
+def test_where_radam_is_momentum_its_coefficient_depends_on_t_and_at_the_first_step_it_is_decay_over_lr():
+    momentum = branches(radam)[1]
+    (l2,) = solve_l2("radam", momentum).step
+    assert same(l2.subs(letter("t"), 1), DECAY / LR)
+    assert not same(l2, DECAY / LR)
+
+
+def test_adadelta_at_rest_is_served_by_a_coefficient_with_a_root():
+    rho, eps = letter("rho"), letter("eps")
+    (needed,) = solve_l2("adadelta").at_rest.needed
+    assert same(needed**2, DECAY**2 * eps / (LR**2 * eps - (1 - rho) * (DECAY * W) ** 2))
+    assert solve_l2("adadelta").at_rest.example
+
+
+def test_a_root_that_solves_the_square_alone_is_no_solution():
+    x, c = sympy.symbols("x c", positive=True)
+    assert identity._without_root(x - sympy.sqrt(x**2 / 4 + c), x) == ([2 * sympy.sqrt(3) * sympy.sqrt(c) / 3], [])
+    assert identity._without_root(x + sympy.sqrt(x**2 / 4 + c), x)[0] == []
+    with pytest.raises(UndecidedError, match="other than one root"):
+        identity._without_root(x - sympy.sqrt(x + c) + sympy.sqrt(x + 1), x)
+
+
+def test_a_branch_that_is_run_is_the_rule_and_the_answer_to_its_question_is_assumed():
+    numbers = {"lr": 0.1, "beta1": 0.9, "beta2": 0.96, "eps": 1e-3}
+    for t, taken in ((2, 1), (9, 0)):
+        assert [all(b.relations(**numbers, t=t)) for b in branches(radam)] == [taken == 0, taken == 1]
+        same_, other = (branches(radam)[i].rule(1.0, 0.5, 0.25, **numbers, t=t) for i in (taken, 1 - taken))
+        assert same_ == radam(1.0, 0.5, 0.25, **numbers, t=t)
+        assert same_ != other
+    assert branches(radam)[0].asks == {"beta2", "t"}
+    assert [b.rule for b in branches(sgd)] == [sgd]
+
+
+def test_a_difference_on_one_branch_alone_is_found_there():
+    def halved_later(g, *, lr, t):
+        return (lr * g if t < 3 else lr * g / 2,)
+
+    early, late = (difference(halved_later, branch=b) for b in branches(halved_later))
+    assert early.same_step
+    assert not late.same_step
+    assert late.step.witness[letter("t")] >= 3
 
 
 def test_momentum_admits_a_coefficient_for_the_step_and_none_for_the_state():
@@ -187,13 +277,13 @@ def test_momentum_admits_a_coefficient_for_the_step_and_none_for_the_state():
     assert solve_l2("nesterov").both == ()
 
 
-@pytest.mark.parametrize("rule", EVERY)
-def test_a_coefficient_that_was_solved_for_closes_the_gap_and_twice_it_does_not(rule):
-    found = solved(rule)
+@BY_BRANCH
+def test_a_coefficient_that_was_solved_for_closes_the_gap_and_twice_it_does_not(rule, branch):
+    found = solved(rule, branch)
     for l2 in found.step:
-        assert difference(rule, l2).same_step
-        assert difference(rule, l2).same_state == (l2 in found.both)
-        assert not difference(rule, 2 * l2).same_step
+        assert difference(rule, l2, branch).same_step
+        assert difference(rule, l2, branch).same_state == (l2 in found.both)
+        assert not difference(rule, 2 * l2, branch).same_step
 
 
 def test_behind_a_fixed_preconditioner_every_weight_needs_its_own_coefficient():
@@ -311,7 +401,7 @@ def test_the_proximal_step_is_decay_in_other_numbers():
 
 
 def test_which_is_so_for_every_rule_that_keeps_no_learning_rate_in_its_state():
-    assert {rule for rule in EVERY if not proximal_as_decay(rule).same} == {"heavy_ball_inside"}
+    assert [rule for rule, b in BRANCHES if not proximal_as_decay(rule, b).same] == ["heavy_ball_inside"]
 
 
 @pytest.mark.parametrize("penalty", [L2, L1, ElasticNet])
@@ -405,7 +495,7 @@ def test_a_value_on_symbols_that_fractions_contradict_is_an_error():
     def two_faced(g, *, lr):
         return (lr * g * (2 if isinstance(g, sympy.Expr) else 3),)
 
-    with pytest.raises(ArithmeticError, match="on Fractions"):
+    with pytest.raises(ArithmeticError, match="on numbers"):
         difference(two_faced)
 
 

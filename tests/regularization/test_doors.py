@@ -74,6 +74,7 @@ def test_a_variant_names_the_numbers_its_step_takes():
 def test_published_names_find_their_variant():
     assert variant("AdamW") is VARIANTS["adam_decay"]
     assert variant("sgdw").rule is heavy_ball_inside
+    assert variant("RAdamW") is VARIANTS["radam_decay"]
     assert variant("heavy-ball-l2") is VARIANTS["heavy_ball_l2"]
     assert all(target in VARIANTS for target in ALIASES.values())
 
@@ -84,8 +85,8 @@ def test_a_variant_cannot_be_changed_for_everybody_else():
 
 
 def test_an_unknown_variant_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match=r"no variant is called 'adamv'; did you mean .*adamw"):
-        variant("adamv")
+    with pytest.raises(ValueError, match=r"no variant is called 'adamww'; did you mean .*adamw"):
+        variant("adamww")
     with pytest.raises(ValueError, match=r"did you mean \w+, \w+, \w+\?$"):  # three, of more that are near
         variant("adam_l3")
     with pytest.raises(ValueError, match="no variant is called 'zzzzzz'"):

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minigrad.proof.branches import branches
 from minigrad.proof.claims import UndecidedError
 from minigrad.regularization import L2, coupled, decoupled, shrink
 from minigrad.regularization.variants import VARIANTS, Variant, variant
-from minigrad.rules import RULES, state_names
+from minigrad.rules import RULES, scalar_state, state_names
 from minigrad.testing import generate, vectors
 from minigrad.testing.runs import PropertyError, positional, reference
 from tests.testing import optimizers as opt
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_there_is_a_file_for_every_variant_and_together_they_are_small():
     files = sorted(p.name for p in vectors.FOLDER.iterdir())
     assert files == sorted(f"{name}.json" for name in VARIANTS) == sorted(f"{name}.json" for name in vectors.names())
-    assert sum(p.stat().st_size for p in vectors.FOLDER.iterdir()) < 2**20
+    assert sum(p.stat().st_size for p in vectors.FOLDER.iterdir()) < 12 * 1024 * len(files)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -119,7 +120,36 @@ def test_what_a_door_does_is_far_beyond_the_tolerance(name):
 def test_the_other_doors_rational_rules_are_in_fractions_and_roots_in_balls():
     kinds = {name: json.loads(generate.text(name))["steps"][-1]["w"]["exact"][0] for name in RULES}
     roots = {name for name, x in kinds.items() if isinstance(x, list)}
-    assert roots == {"adagrad", "rmsprop", "adam", "amsgrad"}
+    assert roots == {"adagrad", "rmsprop", "adadelta", "adam", "amsgrad", "nadam", "radam"}
+
+
+def test_radam_takes_both_of_its_branches_in_ten_steps_and_the_file_says_where():
+    found = vectors.load("radam_decay")
+    assert [line for line in found.formula if line.endswith(":")] == ["where ρₜ > 5:", "where ρₜ ≤ 5:"]
+    rectified, _ = branches(RULES["radam"])
+    assert [all(rectified.relations(beta2=generate.HYPER["beta2"], t=t)) for t in range(1, 11)] == [False] * 5 + [
+        True
+    ] * 5
+
+
+def test_a_state_that_all_weights_share_stands_once_and_begins_where_the_rule_says():
+    found = vectors.load("nadam")
+    assert found.state["mu_product"].tolist() == [1]
+    assert all(len(step["mu_product"].exact) == 1 for step in found.steps)
+    beta1, numbers = Fraction(7, 8), [step["mu_product"].exact[0][0] for step in found.steps]
+    assert numbers[0] == pytest.approx(float(beta1 * (1 - Fraction(24, 25) / 2)), rel=1e-15)
+
+
+@pytest.mark.parametrize("wrong", ["the product forgotten", "the warming up left out"])
+def test_what_is_wrong_with_the_number_that_all_weights_share_is_noticed(wrong):
+    step = VARIANTS["nadam_decay"].step
+
+    def mutant(w, g, m, v, product, *, psi, **hyper):
+        psi = 0.0 if wrong == "the warming up left out" else psi
+        *new, after = step(w, g, m, v, product, psi=psi, **hyper)
+        return *new, (product if wrong == "the product forgotten" else after)
+
+    assert fails("nadam_decay", mutant)
 
 
 # --- what is wrong is found -------------------------------------------------------------------------------------------
@@ -127,7 +157,8 @@ def test_the_other_doors_rational_rules_are_in_fractions_and_roots_in_balls():
 
 def broken(name, step):
     v = variant(name)
-    return positional(step, states=len(state_names(v.rule)), counts="t" in v.hyper)
+    scalars = list(scalar_state(v.rule).values())
+    return positional(step, states=len(state_names(v.rule)) - len(scalars), scalars=scalars, counts="t" in v.hyper)
 
 
 def after(step):
@@ -169,7 +200,7 @@ def fails(name, step):
     return False
 
 
-@pytest.mark.parametrize("number", ["lr", "momentum", "beta1", "beta2", "rho", "eps", "l2", "l1", "decay"])
+@pytest.mark.parametrize("number", ["lr", "momentum", "beta1", "beta2", "rho", "eps", "psi", "l2", "l1", "decay"])
 def test_a_hyperparameter_that_is_off_by_a_millionth_is_noticed(number):
     """Of ε a tenth: it is a millionth itself. Of what only decides signs, the whole."""
     signs = {("lion", "beta1"), ("lion", "l2"), ("lion", "l1")}

@@ -19,7 +19,8 @@ PREAMBLE = r"""\documentclass{article}
 """
 SYMBOLS = {
     "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "Δ": r"\Delta", "ε": r"\varepsilon",
-    "η": r"\eta", "θ": r"\theta", "λ": r"\lambda", "μ": r"\mu", "ρ": r"\rho", "σ": r"\sigma", "Σ": r"\sum",
+    "η": r"\eta", "θ": r"\theta", "λ": r"\lambda", "μ": r"\mu", "ρ": r"\rho", "ψ": r"\psi", "Π": r"\Pi",
+    "σ": r"\sigma", "Σ": r"\sum",
     "∑": r"\sum", "τ": r"\tau", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "π": r"\pi", "κ": r"\kappa",
     "−": "-", "±": r"\pm", "·": r"\cdot", "×": r"\times", "⊙": r"\odot", "∇": r"\nabla", "√": r"\surd", "∞": r"\infty",
     "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "∈": r"\in", "∉": r"\notin", "∀": r"\forall",

@@ -66,14 +66,17 @@ def _decided(asked: list[tuple[str, str, str]]) -> Evidence:
 
 
 def _criterion(rule: str) -> Evidence:
-    """Compare the verdict on one step with whether the residues vanish; where they do not, run them on its numbers."""
+    """Compare the verdict on one step with whether the residues vanish; where they do not, run them on its numbers.
+
+    A residue vanishes if it does so on every branch of the rule.
+    """
     pair, situation = _CRITERION
     q = Question(PAIRS[pair], rule, SITUATIONS[situation])
     verdict, _ = decide_step(q)
     names = ["w", "g", *state_names(q.rule)]
     numbers: dict[str, Any] = q.numbers(q.base(), 1) | ({"t": q.symbol("t")} if q.takes_t else {})
-    on_symbols = residues(q.rule, *(q.symbol(n) for n in names), **numbers)
-    zero = [vanishes(x) for x in on_symbols]
+    on_symbols = [residues(b.rule, *(q.symbol(n) for n in names), **numbers) for b in q.branches]
+    zero = [all(map(vanishes, each)) for each in zip(*on_symbols, strict=True)]
     shown = ", ".join(f"{n}: {'0' if z else 'not 0'}" for n, z in zip(("w", *names[2:]), zero, strict=True))
     if all(zero):
         return Evidence(verdict.kind == "equal", f"residues {shown}; verdict: {verdict.kind}")

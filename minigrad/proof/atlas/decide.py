@@ -264,13 +264,21 @@ def _given(q: Question, values: dict[str, Any]) -> dict[str, str]:
     return {name_of(n): said(x) for n, x in values.items()}
 
 
-def _formulas(q: Question, common: dict[str, Expr]) -> str:
-    return "; ".join(f"{_letter(q, n)}′ = {text(_collected(x, q))}" for n, x in common.items())
+def _formulas(q: Question, common: dict[str, dict[str, Expr]]) -> str:
+    """Return the common step, for each branch of the rule."""
+    return "; ".join(
+        (f"where {where}, " if where else "")
+        + "; ".join(f"{_letter(q, n)}′ = {text(_collected(x, q))}" for n, x in step.items())
+        for where, step in common.items()
+    )
 
 
-def _latex_formulas(q: Question, common: dict[str, Expr]) -> str:
+def _latex_formulas(q: Question, common: dict[str, dict[str, Expr]]) -> str:
     return r",\quad ".join(
-        f"{latex(q.symbol(n))}' \\leftarrow {latex(_collected(x, q))}" for n, x in common.items() if n in q.weights
+        f"{latex(q.symbol(n))}' \\leftarrow {latex(_collected(x, q))}"
+        for step in common.values()
+        for n, x in step.items()
+        if n in q.weights
     )
 
 

@@ -7,13 +7,15 @@ step from equal weights keeps while it keeps the weights equal. c is read off th
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from minigrad.extras import need
 from minigrad.proof.atlas.model import Place
 from minigrad.proof.atlas.question import Question
+from minigrad.proof.branches import Branch
 from minigrad.proof.symbolic.decide import expands_to_zero
+from minigrad.rules import scalar_state
 
 sympy: Any = need("sympy", "proof")
 
@@ -63,23 +65,23 @@ def _is_seen_to_differ(x: Expr) -> bool:
     return bool(value.is_number and value.is_finite and abs(sympy.N(value)) > 1e-9)
 
 
-def same_step(q: Question, hyper: Hyper | None = None) -> dict[str, Expr] | None:
+def same_step(q: Question, hyper: Hyper | None = None) -> dict[str, dict[str, Expr]] | None:
     """Return the common step, an expression for each weight and state, or None if it was not shown to be common.
 
-    `hyper` replaces numbers of the left side.
+    There is one for each branch of the rule, by what is assumed there in words. `hyper` replaces numbers of the left.
     """
-    found: dict[str, Expr] = {}
-    for occurs in q.situation.kinds:
-        left, right = both(q, any_place(q), hyper, occurs)
+    found: dict[str, dict[str, Expr]] = {}
+    for occurs, branch in product(q.situation.kinds, q.branches):
+        left, right = both(q, any_place(q), hyper, occurs, branch)
         if not all(vanishes(a - b) for a, b in pairs(left, right)):
             return None
-        found = found or q.named(right)
+        found.setdefault(branch.where, q.named(right))
     return found
 
 
 def same_weights(q: Question) -> bool:
     """Whether one step leaves the weights equal, whatever becomes of the state."""
-    ends = [both(q, any_place(q), None, occurs) for occurs in q.situation.kinds]
+    ends = [both(q, any_place(q), None, *kind) for kind in product(q.situation.kinds, q.branches)]
     return all(vanishes(a - b) for x, y in ends for a, b in zip(x.weights, y.weights, strict=True))
 
 
@@ -97,13 +99,29 @@ def data(q: Question) -> dict[str, Expr]:
 
 
 def both(
-    q: Question, place: Place | tuple[Place, Place], hyper: Hyper | None, occurs: bool = True
+    q: Question,
+    place: Place | tuple[Place, Place],
+    hyper: Hyper | None,
+    occurs: bool = True,
+    branch: Branch | None = None,
 ) -> tuple[Place, Place]:
-    """Return both sides' step from a place, or from two."""
+    """Return both sides' step from a place, or from two, on a branch of the rule."""
+    rule = branch.rule if branch else None
     numbers = q.numbers(q.base(), q.symbol("s"))
     first, second = place if isinstance(place, tuple) else (place, place)
-    left = q.step(q.pair.left, first, data(q), numbers | (hyper or {}), occurs)
-    return left, q.step(q.pair.right, second, data(q), numbers, occurs)
+    left = q.step(q.pair.left, first, data(q), numbers | (hyper or {}), occurs, rule)
+    return left, q.step(q.pair.right, second, data(q), numbers, occurs, rule)
+
+
+def first_branches(q: Question) -> list[Branch]:
+    """Return the branches that the first step may take."""
+    scalars = {name: sympy.sympify(x) for name, x in scalar_state(q.rule).items()}
+    numbers = q.numbers(q.base(), q.symbol("s"))
+    return [
+        b
+        for b in q.branches
+        if not any(sympy.simplify(r) == sympy.false for r in q.assumed(b, numbers, sympy.Integer(1), scalars))
+    ]
 
 
 def pairs(left: Place, right: Place) -> list[tuple[Expr, Expr]]:
@@ -115,24 +133,27 @@ def pairs(left: Place, right: Place) -> list[tuple[Expr, Expr]]:
 def invariant(q: Question, hyper: Hyper | None = None) -> list[Expr] | None:
     """Return c, one for each part of the state, with which the runs agree for ever from the zero state; or None."""
     start = any_place(q, zero=True)
-    left, right = both(q, start, hyper)
-    if not all(vanishes(a - b) for a, b in zip(left.weights, right.weights, strict=True)):
+    begun = [both(q, start, hyper, branch=branch) for branch in first_branches(q)]
+    if not all(vanishes(a - b) for left, right in begun for a, b in zip(left.weights, right.weights, strict=True)):
         return None
     varying = {*start.weights, *data(q).values(), q.symbol("s")}
     factors = []
+    left, right = begun[0]
     for a, b in zip((x for row in left.states for x in row), (x for row in right.states for x in row), strict=True):
         c = sympy.Integer(1) if vanishes(a - b) else sympy.cancel(b / a) if a != 0 else None
         if c is None or c.free_symbols & varying or c.has(sympy.core.function.AppliedUndef):
             return None
         factors.append(c)
+    n = len(start.weights)
+    if not all(vanishes(a * c - b) for ends in begun for (a, b), c in zip(pairs(*ends)[n:], factors, strict=True)):
+        return None
     anywhere = any_place(q)
     scaled = iter(factors)
     other = Place(
         anywhere.weights, tuple(tuple(x * next(scaled) for x in row) for row in anywhere.states), anywhere.counts
     )
-    n = len(anywhere.weights)
-    for occurs in q.situation.kinds:
-        ends = pairs(*both(q, (anywhere, other), hyper, occurs))
+    for kind in product(q.situation.kinds, q.branches):
+        ends = pairs(*both(q, (anywhere, other), hyper, *kind))
         if not all(vanishes(a - b) for a, b in ends[:n]):
             return None
         if not all(vanishes(a * c - b) for (a, b), c in zip(ends[n:], factors, strict=True)):
@@ -156,8 +177,8 @@ def _solutions(q: Question, place: Place, states: bool) -> Iterable[Hyper]:
         for names in combinations(q.pair.free, count):
             unknown = {name: sympy.Symbol(f"{name}*", positive=True) for name in names}
             equations: list[Expr] = []
-            for occurs in q.situation.kinds:
-                left, right = both(q, place, unknown, occurs)
+            for kind in product(q.situation.kinds, q.branches if states else first_branches(q)):
+                left, right = both(q, place, unknown, *kind)
                 ends = pairs(left, right)[: None if states else len(place.weights)]
                 equations += [a - b for a, b in ends]
             yield from solve(equations, unknown, keep={*q.base().values(), q.symbol("s"), q.symbol("t")})
@@ -171,11 +192,17 @@ def solve(equations: Sequence[Expr], unknown: dict[str, Expr], keep: set[Expr]) 
     """
     conditions: set[Expr] = set()
     symbols = set(unknown.values())
+    kept: dict[Expr, Expr] = {}  # roots and powers of what is kept, which stand for themselves
     for equation in equations:
+        for e in _opaque(equation):
+            if e.free_symbols <= keep:
+                kept.setdefault(e, sympy.Symbol(f"kept {len(kept)}", real=True))
+    keep = keep | set(kept.values())
+    for equation in (sympy.sympify(e).subs(kept) for e in equations):
         opaque = {e: sympy.Dummy() for e in _opaque(equation) if not e.free_symbols <= keep}
         if any(e.free_symbols & symbols for e in opaque):
             return []
-        x = sympy.fraction(sympy.together(sympy.sympify(equation).subs(opaque)))[0]
+        x = sympy.fraction(sympy.together(equation.subs(opaque)))[0]
         others = sorted(x.free_symbols - keep - symbols, key=lambda s: s.name)
         x = sympy.expand(x)
         try:
@@ -185,11 +212,12 @@ def solve(equations: Sequence[Expr], unknown: dict[str, Expr], keep: set[Expr]) 
     conditions.discard(sympy.Integer(0))
     if not conditions:
         return [{}]
+    meant = {symbol: e for e, symbol in kept.items()}
     found = sympy.solve(
         sorted(conditions, key=sympy.default_sort_key), list(unknown.values()), dict=True, simplify=False, check=False
     )
     return [
-        {name: sympy.factor(solution[x]) for name, x in unknown.items()}
+        {name: sympy.factor(solution[x].subs(meant)) for name, x in unknown.items()}
         for solution in found
         if all(x in solution and not solution[x].free_symbols & symbols for x in symbols)
         and not any(x.is_nonpositive for x in solution.values())

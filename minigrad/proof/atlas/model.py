@@ -6,6 +6,7 @@ by the engine, from the penalty's value.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,22 @@ class Place:
 
 
 class Forever:
-    """A number of steps without end: β to this power is 0, so that the corrections for bias are over."""
+    """A number of steps without end: β to this power is 0, so that the corrections for bias are over.
 
-    def __rpow__(self, base: Any) -> int:
-        return 0
+    It grows more slowly than any β to its power falls: t βᵗ is 0.
+    """
+
+    def __rpow__(self, base: Any) -> Fraction:
+        return Fraction(0)
 
     def __add__(self, other: Any) -> "Forever":
         return self
 
+    def __mul__(self, other: Any) -> Any:
+        return 0 if other == 0 else self
+
     __radd__ = __add__
+    __rmul__ = __mul__
 
 
 def advance(

@@ -8,8 +8,9 @@ from minigrad.extras import need
 from minigrad.proof.atlas.model import Batch, Place, Rule, advance, linear, scale_invariant
 from minigrad.proof.atlas.pairs import Pair, Side
 from minigrad.proof.atlas.situations import Situation
+from minigrad.proof.branches import Branch, branches
 from minigrad.proof.symbolic.letters import letter
-from minigrad.rules import RULES, hyper_names, state_names
+from minigrad.rules import RULES, hyper_names, scalar_state, state_names
 
 sympy: Any = need("sympy", "proof")
 
@@ -32,6 +33,16 @@ class Question:
     def rule(self) -> Rule:
         """The base rule."""
         return RULES[self.rule_name]
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """What the rule does, for each answer to what it asks of its scalars; on symbols, one of these is run."""
+        return branches(self.rule)
+
+    def assumed(self, branch: Branch, numbers: Values, t: Any, scalars: Values) -> list[Any]:
+        """Return what a branch assumes, in the arithmetic of the `numbers`; `scalars` are the scalar state."""
+        own = {name: numbers[name] for name in hyper_names(self.rule) if name != "t"}
+        return branch.relations(**own, **scalars, t=t)
 
     # --- names ----------------------------------------------------------------------------------------------------
 
@@ -128,15 +139,17 @@ class Question:
         return found
 
     def place(self, values: Values) -> Place:
-        """Return the place that `values` name: weights, states and t; a state that is not named is 0, t is 1."""
-        states = tuple(tuple(values.get(name, 0 * values[self.weights[0]]) for name in row) for row in self.states)
+        """Return the place that `values` name: weights, states and t; a state that is not named begins, t is 1."""
+        zero = 0 * values[self.weights[0]]
+        begins = [zero + scalar_state(self.rule).get(name, 0) for name in state_names(self.rule)]
+        states = tuple(tuple(values.get(n, b) for n, b in zip(row, begins, strict=True)) for row in self.states)
         weights = tuple(values[name] for name in self.weights)
         return Place(weights, states, (values.get("t", 1),) * len(weights))
 
     def step(
         self, side: Side, place: Place, data: Values, numbers: Values, occurs: bool = True, rule: Rule | None = None
     ) -> Place:
-        """Return the place after one step of a side."""
+        """Return the place after one step of a side; `rule` stands in for the question's."""
         batches = self.batches(data, place.weights, occurs)
         return advance(side, rule or self.rule, self.situation, place, batches, dict(numbers))
 

@@ -1,7 +1,9 @@
 """Where a run may rest: weights and state that no step moves while the data gradient is held, found by solving.
 
 (w, g) is a stationary point of a side if there is a state such that a step with data gradient g leaves the weights and
-the state as they are, with corrections for bias at their end (t → ∞). Under a schedule its multiplier s is held too, so
+the state as they are. For a rule that counts its steps this is the limit of its steps, t → ∞, in which βᵗ, t βᵗ and
+0.96^(tψ) are 0: corrections for bias are over, warming up is too, and what the rule asks of t is answered as the limit
+is. A rule that asks is taken branch by branch. Under a schedule its multiplier s is held too, so
 that what rests is a function of s: sets are equal if they are so for every s. Two solutions make it up:
 
 - of the rule: at which state does a constant gradient u keep the state, and what does the rule then subtract? Solved
@@ -23,9 +25,10 @@ from minigrad.proof.atlas.equal import Expr
 from minigrad.proof.atlas.model import Forever, Place, Rule
 from minigrad.proof.atlas.pairs import Side
 from minigrad.proof.atlas.question import Question
+from minigrad.proof.branches import Branch
 from minigrad.proof.claims import UndecidedError
 from minigrad.proof.symbolic.letters import RATES, letter, text
-from minigrad.rules import hyper_names, state_names
+from minigrad.rules import hyper_names, scalar_state, state_names
 
 sympy: Any = need("sympy", "proof")
 
@@ -36,6 +39,7 @@ __all__ = [
     "Case",
     "P",
     "Rest",
+    "at_nothing",
     "cases",
     "neat",
     "resting",
@@ -52,10 +56,11 @@ SPARE = sympy.Symbol("q", nonnegative=True)
 
 @dataclass(frozen=True)
 class Case:
-    """A data gradient: what it is, in positive symbols, and how to say so."""
+    """A data gradient: what it is, in positive symbols, and how to say so; and the branch that the rule takes."""
 
     words: str
     gradient: Expr
+    branch: Branch
 
 
 @dataclass(frozen=True)
@@ -67,18 +72,55 @@ class Rest:
 
 
 def cases(q: Question, branches: bool) -> list[Case]:
-    """Return the data gradients to be told apart: their signs, and with `branches` on which side of the limit."""
-    zero = Case("g = 0", sympy.Integer(0))
+    """Return what is to be told apart: the branches that the rule may take in the limit, and the data gradients.
+
+    Of these the signs, and with `branches` on which side of the limit of clipping they are.
+    """
+    found = []
+    for branch in q.branches:
+        where = in_the_limit(q, branch)
+        if where is not None:
+            before = f"{where}, " if where else ""
+            found += [Case(before + words, gradient, branch) for words, gradient in _gradients(q, branches)]
+    return found
+
+
+def in_the_limit(q: Question, branch: Branch) -> str | None:
+    """Return in words for which hyperparameters a branch is taken in the limit t → ∞; None if for none."""
+    relations = [
+        r
+        for r in q.assumed(branch, q.base(), Forever(), dict.fromkeys(scalar_state(q.rule), sympy.Integer(0)))
+        if r not in (True, sympy.true)
+    ]
+    return None if any(r in (False, sympy.false) for r in relations) else ", ".join(map(_bounds, relations))
+
+
+@cache
+def _bounds(relation: Expr) -> str:
+    """Return a relation of one number below 1 as its bounds, any other as it is."""
+    symbols = relation.free_symbols
+    if len(symbols) == 1 and {s.name for s in symbols} <= _BELOW_ONE:
+        (x,), real = symbols, sympy.Symbol("x", real=True)
+        found = relation.subs(x, real).as_set().intersect(sympy.Interval.open(0, 1))
+        if isinstance(found, sympy.Interval):
+            above = f"{text(x)} {'>' if found.left_open else '≥'} {text(found.start)}"
+            below = f"{text(x)} {'<' if found.right_open else '≤'} {text(found.end)}"
+            return " and ".join([above] * bool(found.start > 0) + [below] * bool(found.end < 1))
+    return f"{text(relation.lhs)} {relation.rel_op} {text(relation.rhs)}"
+
+
+def _gradients(q: Question, branches: bool) -> list[tuple[str, Expr]]:
+    zero = ("g = 0", sympy.Integer(0))
     if q.situation.data == "zero":
         return [zero]
     if not branches:
-        return [Case("g > 0", P), Case("g < 0", -P), zero]
+        return [("g > 0", P), ("g < 0", -P), zero]
     c = q.symbol("limit")
     found = [zero]
     for sign, name in ((1, "g"), (-1, "−g")):
         # inside, at the limit, outside; within, the limit itself is p + d, so that |g| = p is less
-        found += [Case(f"0 < {name} < c", sign * c * P / (P + EXTRA)), Case(f"{name} = c", sign * c)]
-        found += [Case(f"{name} > c", sign * (c + EXTRA))]
+        found += [(f"0 < {name} < c", sign * c * P / (P + EXTRA)), (f"{name} = c", sign * c)]
+        found += [(f"{name} > c", sign * (c + EXTRA))]
     return found
 
 
@@ -88,8 +130,18 @@ def resting(q: Question, side: Side, numbers: Mapping[str, Expr], *, branches: b
     Raises UndecidedError if a sign or an equation could not be decided, or if `branches` are needed and not wanted.
     """
     own = tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t")
-    rules = {sign: _of_rule(q.rule, sign, own) for sign in (1, -1, 0)}
-    return [_of_case(q, side, case, numbers, rules, branches) for case in cases(q, branches)]
+    return [
+        _of_case(q, side, case, numbers, {sign: _of_rule(case.branch.rule, sign, own) for sign in (1, -1, 0)}, branches)
+        for case in cases(q, branches)
+    ]
+
+
+def at_nothing(q: Question, branch: Branch, numbers: Mapping[str, Expr]) -> tuple[Expr, ...]:
+    """Return the state that rests at no gradient at all. Raises UndecidedError if there is none."""
+    found = _of_rule(branch.rule, 0, tuple((name, numbers[name]) for name in hyper_names(q.rule) if name != "t"))
+    if found is None:
+        raise UndecidedError(f"{q.rule_name}: no state rests at gradient 0")
+    return found[1]
 
 
 def _of_case(
@@ -139,16 +191,27 @@ def _of_rule(rule: Rule, sign: int, numbers: tuple[tuple[str, Expr], ...]) -> tu
 def _solve_state(equation: Expr, x: Expr) -> Expr | None:
     """Return the x at which `equation` is zero, or None: one root, or Max(x, e) − x, which any x ≥ e solves.
 
+    Of Max(d, e) − x, each of d and e may be x, where it is the larger one.
+
     Raises UndecidedError if there are several.
     """
     largest = equation.atoms(sympy.Max)
     if largest:
         (m,) = largest
-        if sympy.expand(equation / (m - x)).free_symbols or x not in m.args:
+        if sympy.expand(equation / (m - x)).free_symbols:
             raise UndecidedError(f"no rest was found for {text(equation)} = 0")
-        (other,) = [neat(a) for a in m.args if a != x]
-        return other + SPARE
-    found = [root for factor in sympy.Mul.make_args(equation) for root in _roots(factor, x)]
+        if x in m.args:
+            (other,) = [neat(a) for a in m.args if a != x]
+            return other + SPARE
+        found = [
+            root
+            for a in m.args
+            for factor in sympy.Mul.make_args(_numerator(neat(a - x)))
+            for root in _roots(factor, x)
+            if all(sign_of(root - b.subs(x, root)) >= 0 for b in m.args)
+        ]
+    else:
+        found = [root for factor in sympy.Mul.make_args(equation) for root in _roots(factor, x)]
     if len(found) > 1:
         raise UndecidedError(f"more than one state rests: {text(equation)} = 0")
     return found[0] if found else None

@@ -2,7 +2,7 @@
 
 Values are drawn from short lists, the simplest first, and Hypothesis shrinks towards the first: what it ends with can
 be checked by hand. The draws are the same every time. A draw at which a root is irrational, or a loss has no
-gradient, is passed over.
+gradient, is passed over; where irrational roots are all that was found, more is drawn.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,9 @@ _CHOICES: dict[str, str] = {
     "m": "0 1 -1 2",
     "v": "0 1 4 1/4",
     "v_max": "0 1 4 1/4",
+    "u": "0 1 4",
+    "mu_product": "1 1/2",
+    "psi": "0 1",
     "lr": "1 1/2 2 1/4",
     "decay": "1/2 1/4 1/3 3/4",
     "l2": "1 1/2 2 1/4",
@@ -57,22 +60,34 @@ def choices(name: str) -> list[Fraction]:
 
 
 def find(drawn: Mapping[str, Sequence[Any]], differs: Callable[[Values], bool], examples: int) -> Values | None:
-    """Return the smallest values at which `differs`, or None if `examples` draws show none."""
+    """Return the smallest values at which `differs`, or None if `examples` draws show none.
+
+    Ten times as many are drawn if none of them shows any, but some have a root that is irrational.
+    """
+    irrational = False
 
     def condition(values: Values) -> bool:
+        nonlocal irrational
         try:
             return differs(values)
-        except (ValueError, ZeroDivisionError):  # an irrational root; a loss or a rule undefined there
-            return False
+        except ValueError:
+            irrational = True
+        except ZeroDivisionError:  # a loss or a rule undefined there
+            pass
+        return False
 
     strategy = st.fixed_dictionaries({name: st.sampled_from(list(found)) for name, found in drawn.items()})
     phases = (hypothesis.Phase.generate, hypothesis.Phase.shrink)
-    settings = hypothesis.settings(database=None, deadline=None, max_examples=examples, phases=phases)
-    try:
-        found: Values = hypothesis.find(strategy, condition, settings=settings, random=Random(0))
-    except hypothesis.errors.NoSuchExample:
-        return None
-    return found
+    for many in (examples, 10 * examples):
+        settings = hypothesis.settings(database=None, deadline=None, max_examples=many, phases=phases)
+        try:
+            found: Values = hypothesis.find(strategy, condition, settings=settings, random=Random(0))
+        except hypothesis.errors.NoSuchExample:
+            if not irrational:
+                return None
+        else:
+            return found
+    return None
 
 
 def hyper_choices(q: Question) -> dict[str, list[Any]]:

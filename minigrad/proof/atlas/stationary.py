@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from minigrad.proof.atlas.rest import (
     Case,
     P,
     Rest,
+    at_nothing,
     cases,
     neat,
     resting,
@@ -29,9 +29,8 @@ from minigrad.proof.atlas.rest import (
     slopes_of,
 )
 from minigrad.proof.claims import UndecidedError
-from minigrad.proof.symbolic.letters import fraction
-from minigrad.rules import state_names
-from minigrad.rules.functions import sqrt
+from minigrad.proof.symbolic.numbers import number
+from minigrad.rules import scalar_state, state_names
 from minigrad.tensor import Tensor
 
 sympy: Any = need("sympy", "proof")
@@ -166,6 +165,9 @@ def witness(q: Question, found: Sets, examples: int = 300) -> Witness | None:
         }
         at |= {q.symbol(name): values["q"] for name in state_names(q.rule)}  # where any state rests
         case, left, right = found.rows[values["row"]]
+        at_rest = dict.fromkeys(scalar_state(q.rule), Fraction(0))
+        if not all(q.assumed(case.branch, values, Forever(), at_rest)):
+            return None
         g, i = number(case.gradient, at), values["parameter"]
         if q.situation.clip and not found.branches and abs(g) > values["limit"]:
             return None
@@ -176,29 +178,13 @@ def witness(q: Question, found: Sets, examples: int = 300) -> Witness | None:
                 if not any(_contains(r, w, at) for r in those):
                     state = [number(x, at) for x in rest.state]
                     instead = [r.weight if r.weight is ANY else number(r.weight, at) for r in those]
-                    return _moved(q, side, other, values, i, g, w, state, instead)
+                    idle = at_nothing(q, case.branch, q.numbers(q.base(), q.symbol("s")))
+                    others = [number(x, at | {SPARE: Fraction(0)}) for x in idle]
+                    return _moved(q, side, other, values, i, g, w, state, others, instead)
         return None
 
     values = search.find(drawn, lambda v: point(v) is not None, examples)
     return None if values is None else point(values)
-
-
-def number(x: Expr, at: Mapping[Expr, Fraction]) -> Fraction:
-    """Return the value of an expression in rational arithmetic; ValueError where a root is irrational."""
-    if x.is_Symbol:
-        return at[x]
-    if x.is_Rational:
-        return fraction(x)
-    parts = [number(a, at) for a in x.args]
-    if x.is_Add:
-        return sum(parts, Fraction(0))
-    if x.is_Mul:
-        return prod(parts, start=Fraction(1))
-    if x.is_Pow and parts[1].denominator == 1:
-        return Fraction(parts[0] ** int(parts[1]))
-    if x.is_Pow and abs(parts[1]) == Fraction(1, 2):
-        return Fraction(sqrt(parts[0]) ** int(2 * parts[1]))
-    raise TypeError(f"no rational arithmetic for {x}")
 
 
 def _is_family(rests: list[Rest]) -> bool:
@@ -221,17 +207,18 @@ def _moved(
     g: Fraction,
     w: Fraction,
     state: list[Fraction],
+    others: list[Fraction],
     instead: list[Any],
 ) -> Witness | None:
     """Run a step of both sides from the point, with the multiplier of the schedule held: one must stay, one must not.
 
-    Every other parameter is 0, has gradient 0, and stays.
+    Every other parameter is 0, has gradient 0 and the state of `others`, and stays.
     """
     n, zero = len(q.weights), Fraction(0)
-    row = tuple(state) or (zero,) * len(q.states[0])
+    row = tuple(state or others)
     place = Place(
         tuple(w if j == i else zero for j in range(n)),
-        tuple(row if j == i else (zero,) * len(row) for j in range(n)),
+        tuple(row if j == i else tuple(others) for j in range(n)),
         (Forever(),) * n,
     )
     data = slopes_of(q, g, i, zero)

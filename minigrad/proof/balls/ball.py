@@ -17,6 +17,7 @@ from typing import Any
 from minigrad.extras import need
 from minigrad.proof.claims import UndecidedError
 from minigrad.regularization.checks import integer
+from minigrad.rules.functions import exp
 
 __all__ = ["Ball", "precision"]
 
@@ -166,6 +167,11 @@ class Ball:
     def cos(self) -> "Ball":
         """The cosine."""
         return Ball(self.arb.cos())
+
+
+@exp.register
+def _(x: Ball, base: Any) -> Ball:
+    return Ball(_arb(base) ** x.arb)
 
 
 def _arb(x: Any) -> Any:

@@ -22,10 +22,12 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
+from minigrad.proof.branches import branches
 from minigrad.proof.claims import Claim, Evidence, UndecidedError
 from minigrad.proof.literature.symbols import letter, positive, sympy, text, vanish
+from minigrad.proof.symbolic.letters import RATES
 from minigrad.regularization.doors import decoupled
-from minigrad.rules import RULES, hyper_names, maximum, sgd, sign, state_names
+from minigrad.rules import RULES, hyper_names, maximum, scalar_state, sgd, sign, state_names
 
 __all__ = ["above", "at_least", "cautious", "claims", "fixed", "moves"]
 
@@ -54,21 +56,29 @@ def cautious(rule: Rule, mask: Callable[[Any], Any] = above) -> Step:
 
 
 def fixed(door: Callable[..., Step]) -> dict[str, bool]:
-    """Return for each rule whether a weight of either sign with g = 0, from zero state, stays where it is.
+    """Return for each rule whether a weight of either sign with g = 0, from zero state, stays where it is for ever.
 
-    On SymPy symbols, hence for all weights and all hyperparameters > 0.
+    On SymPy symbols, hence for all weights, all t and all hyperparameters > 0 (of a moving average, < 1); a rule that
+    branches on its scalars, on each branch. The first step may not move the weight, and the second neither the weight
+    nor the state that the first left (Adamax's is ε): so it rests. What is one number for all weights, as NAdam's
+    product, is a clock as t is, and any number.
     """
-    size = positive("w")
-    found = {}
-    for name, rule in RULES.items():
-        hyper = {h: letter(h) for h in hyper_names(rule)}
-        zero = [sympy.Integer(0)] * (1 + len(state_names(rule)))
-        found[name] = vanish(
-            new - old
-            for w in (size, -size)
-            for new, old in zip(door(rule)(w, *zero, decay=letter("decay"), **hyper), (w, *zero[1:]), strict=True)
-        )[0]
-    return found
+    return {name: all(_stays(door, b.rule) for b in branches(rule)) for name, rule in RULES.items()}
+
+
+def _stays(door: Callable[..., Step], rule: Rule) -> bool:
+    below_one = {n: 1 / (1 + sympy.Symbol(f"1/{n} − 1", positive=True)) for n in RATES}
+    hyper: dict[str, Any] = {h: below_one.get(h, letter(h)) for h in hyper_names(rule)}
+    later = hyper | ({"t": hyper["t"] + 1} if "t" in hyper else {})
+    own = len(state_names(rule)) - len(scalar_state(rule))
+    clocks = [letter(name) for name in scalar_state(rule)]
+    zero = sympy.Integer(0)
+    differences = []
+    for w in (positive("w"), -positive("w")):
+        once = door(rule)(w, zero, *[zero] * own, *clocks, decay=letter("decay"), **hyper)
+        twice = door(rule)(w, zero, *once[1 : 1 + own], *clocks, decay=letter("decay"), **later)
+        differences += [once[0] - w, *(a - b for a, b in zip(twice, (w, *once[1 : 1 + own]), strict=False))]
+    return vanish(differences)[0]
 
 
 def moves(door: Callable[..., Step]) -> dict[tuple[int, int], Any]:

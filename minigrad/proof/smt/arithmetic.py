@@ -10,11 +10,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from minigrad.extras import need
-from minigrad.rules.functions import maximum, sign, sqrt
+from minigrad.rules.functions import exp, maximum, sign, sqrt
 
 z3: Any = need("z3", "proof")
 
-__all__ = ["definitions"]
+__all__ = ["definitions", "root_of"]
 
 _collected: ContextVar[list[Any] | None] = ContextVar("definitions of roots", default=None)
 
@@ -28,6 +28,11 @@ def definitions() -> Iterator[list[Any]]:
         yield found
     finally:
         _collected.reset(token)
+
+
+def root_of(definition: Any) -> Any:
+    """Return the root that a definition defines."""
+    return definition.arg(1).arg(0).arg(0)
 
 
 @sqrt.register(z3.ArithRef)
@@ -48,3 +53,8 @@ def _(x: Any) -> Any:
 @maximum.register(z3.ArithRef)
 def _(x: Any, y: Any) -> Any:
     return z3.If(x >= y, x, y)
+
+
+@exp.register(z3.ArithRef)
+def _(x: Any, base: Any) -> Any:
+    return z3.RealVal(base) ** x

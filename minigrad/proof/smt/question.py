@@ -2,18 +2,21 @@
 
 A `Question` holds Python functions, not formulas. They run twice: on z3's symbols, to ask, and on `Fraction`s, to check
 what came back. z3 is believed when it says that a negation is unsatisfiable; numbers that it finds are believed only
-after the rule and the doors, run on them exactly, meet every assumption and miss the conclusion.
+after the rule and the doors, run on them exactly, meet every assumption and miss the conclusion. Numbers of which the
+roots are rational are looked for; where none are found, the conclusion is missed in balls, which hold what is exact.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.balls.ball import Ball, precision
 from minigrad.proof.claims import UndecidedError
-from minigrad.proof.smt.arithmetic import definitions
+from minigrad.proof.smt.arithmetic import definitions, root_of
 
 z3: Any = need("z3", "proof")
 
@@ -34,9 +37,14 @@ Values = dict[str, Any]
 # What the claims ask takes milliseconds, so that no answer of theirs depends on the machine.
 LIMIT = 10.0
 LIMIT_OF_ONE_TRY = 1.0
+GIVES_UP = 3  # values of a symbol of which nothing is known
+
+BITS = 128
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 # Numbers a reader can check by hand, tried in this order for every symbol.
 SMALL = tuple(Fraction(x) for x in ("0", "1", "1/2", "2", "-1", "1/4", "3/4", "3", "4", "1/10", "-1/2", "-2"))
+ROOTS = (Fraction(1), Fraction(5, 4))  # of 1 and 1 + (3/4)²
 
 
 class ContradictionError(ValueError):
@@ -143,7 +151,7 @@ def settle(question: Question, *, limit: float = LIMIT) -> Proof | CounterModel:
     if status == "unknown":
         raise UndecidedError(f"{question.name}: z3 can neither prove it nor find a counter-model ({model})")
     if status == "sat":
-        return _confirmed(question, model, expected=False)
+        return _missed(question, model, roots, [*given, z3.Not(conclusion)], limit)
     if _contradicted(question, example):
         raise UnconfirmedError(f"{question.name}: z3 proved what is false at {witness.values}")
     core = _needed(assumptions, [*roots, z3.Not(conclusion)])
@@ -180,34 +188,70 @@ def _needed(assumptions: Mapping[str, Any], others: list[Any]) -> tuple[str, ...
     return tuple(core)
 
 
-def _small_model(question: Question, formulas: list[Any], limit: float) -> tuple[str, Any]:
-    """Return as `_check`, with a model of small numbers: symbol by symbol, the first that leaves the rest possible."""
+def _missed(question: Question, model: Any, roots: list[Any], formulas: list[Any], limit: float) -> CounterModel:
+    """Return the counter-model confirmed: this one, or one of small roots, or this one in balls."""
+    try:
+        return _confirmed(question, model, expected=False)
+    except UndecidedError as error:
+        if not roots:
+            raise
+        unconfirmed = error
+    hyper = {n: s for n, s in question.symbols.items() if n in question.prefer and n not in ("w", "g")}
+    named = {str(r): r for r in map(root_of, roots)}
+    asked = replace(question, prefer={**question.prefer, **dict.fromkeys(named, ROOTS)})
+    status, other = _small_model(asked, formulas, limit, hyper | named)
+    if status == "sat":
+        with suppress(UndecidedError):
+            return _confirmed(question, other, expected=False)
+    with precision(BITS), suppress(UndecidedError):
+        return _confirmed(question, model, expected=False, kind=Ball)
+    raise unconfirmed
+
+
+def _small_model(
+    question: Question, formulas: list[Any], limit: float, first: Mapping[str, Any] = EMPTY
+) -> tuple[str, Any]:
+    """Return as `_check`, with a model of small numbers: symbol by symbol, the first that leaves the rest possible.
+
+    Symbols that are not the question's may come `first`.
+    """
     status, model = _check(formulas, limit)
     if status == "unsat":
         return status, model
-    named = {**question.symbols, **question.terms(SimpleNamespace(**question.symbols))}
+    named = {**first, **question.symbols, **question.terms(SimpleNamespace(**question.symbols))}
     for name, symbol in named.items():
+        unknown = 0
         for value in (*question.prefer.get(name, ()), *SMALL):
-            if not isinstance(symbol, z3.ArithRef) or (symbol.is_int() and Fraction(value).denominator != 1):
+            if (
+                unknown == GIVES_UP
+                or not isinstance(symbol, z3.ArithRef)
+                or (symbol.is_int() and Fraction(value).denominator != 1)
+            ):
                 continue
             found, tried = _check([*formulas, symbol == value], LIMIT_OF_ONE_TRY)
+            unknown += found == "unknown"
             if found == "sat":
                 status, model, formulas = found, tried, [*formulas, symbol == value]
                 break
     return status, model
 
 
-def _confirmed(question: Question, model: Any, expected: bool) -> CounterModel:
+def _confirmed(
+    question: Question, model: Any, expected: bool, kind: Callable[[Fraction], Any] = Fraction
+) -> CounterModel:
     """Run the question's functions on the model's values: every assumption true, and the conclusion false.
 
-    Of a model of the assumptions alone (`expected`), nothing is asked of the conclusion.
+    Of a model of the assumptions alone (`expected`), nothing is asked of the conclusion. The conclusion is computed in
+    the arithmetic of `kind`.
     """
     numbers = _values(question, model)
+    turned = {name: kind(x) if isinstance(x, Fraction) else x for name, x in vars(numbers).items()}
+    inexact = SimpleNamespace(**turned)
     told = {name: str(value) if callable(value) else value for name, value in vars(numbers).items()}
     try:
         failed = [name for name, f in question.assumptions.items() if not _true(f(numbers))]
-        missed = expected or not _true(question.conclusion(numbers))
-        shown = dict(question.show(numbers)) if question.show and not expected else {}
+        missed = expected or not _true(question.conclusion(inexact))
+        shown = dict(question.show(inexact)) if question.show and not expected else {}
         told.update(question.terms(numbers))
     except ZeroDivisionError as error:
         raise UnconfirmedError(f"{question.name}: z3 divides by zero at {told}; assume that it is none") from error

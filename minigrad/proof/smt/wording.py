@@ -7,6 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from minigrad.proof.balls.ball import Ball
 from minigrad.proof.claims import Evidence
 from minigrad.proof.smt.question import CounterModel, Proof
 from minigrad.rules import hyper_names, state_names
@@ -17,11 +18,12 @@ Condition = Callable[[Any], Any]
 
 LETTERS = {
     "lr": "α", "decay": "η", "l2": "λ", "momentum": "β", "beta1": "β₁", "beta2": "β₂", "rho": "ρ", "eps": "ε",
-    "scale": "s", "v_max": "vₘₐₓ",
+    "scale": "s", "v_max": "vₘₐₓ", "psi": "ψ", "mu_product": "Πμ",
 }  # fmt: skip
 LATEX = {
     "lr": r"\alpha", "decay": r"\eta", "l2": r"\lambda", "momentum": r"\beta", "beta1": r"\beta_1",
     "beta2": r"\beta_2", "rho": r"\rho", "eps": r"\varepsilon", "scale": "s", "v_max": r"v_{\max}",
+    "psi": r"\psi", "mu_product": r"\Pi_{\mu}",
 }  # fmt: skip
 
 # Tried first in models: λ then differs from η, and 1 − ρ and 1 − β₂ are squares, so that roots are rational.
@@ -29,11 +31,13 @@ PREFER: dict[str, tuple[Any, ...]] = {
     "lr": (Fraction(1, 2),), "decay": (Fraction(1, 4),), "l2": (Fraction(1, 2),), "w": (1,), "lr_0": (Fraction(1, 2),),
     "decay_0": (Fraction(1, 4),), "s_t": (Fraction(1, 2),), "g": (1,), "scale": (2,), "eps": (1,),
     "momentum": (Fraction(1, 2),), "beta1": (Fraction(1, 2),), "beta2": (Fraction(3, 4),), "rho": (Fraction(3, 4),),
+    "mu_product": (1,),
 }  # fmt: skip
 
 _BELOW_ONE = ("decay", "momentum", "beta1", "beta2", "rho")
 _POSITIVE = ("lr", "eps", "scale")
-_NOT_NEGATIVE = ("v", "v_max")
+_NOT_NEGATIVE = ("v", "v_max", "u", "psi")
+_PRODUCT_BELOW_ONE = ("mu_product",)
 
 
 def own(rule: Callable[..., Any]) -> list[str]:
@@ -51,6 +55,8 @@ def domain(names: Iterable[str]) -> dict[str, Condition]:
             found[f"{letter(name)} > 0"] = partial(_within, value, lambda x: x > 0)
         elif stem in _NOT_NEGATIVE:
             found[f"{letter(name)} ≥ 0"] = partial(_within, value, lambda x: x >= 0)
+        elif stem in _PRODUCT_BELOW_ONE:
+            found[f"0 < {letter(name)} ≤ 1"] = partial(_within, value, lambda x: [x > 0, x <= 1])
         elif stem in _BELOW_ONE:
             found[f"0 ≤ {letter(name)} < 1"] = partial(_within, value, lambda x: [x >= 0, x < 1])
     return found
@@ -129,7 +135,9 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> str:
-    return f"({', '.join(map(_number, value))})" if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_number, value))})"
+    return f"≈ {float(value.middle):.6g}" if isinstance(value, Ball) else str(value)
 
 
 def _latex(name: str) -> str:

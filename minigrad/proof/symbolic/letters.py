@@ -11,9 +11,10 @@ from typing import Any
 
 from minigrad.executors.listing import SYMBOLS
 from minigrad.extras import need
+from minigrad.proof.branches import branches
 from minigrad.regularization.variants import ALIASES, VARIANTS, Variant, variant
 from minigrad.rules import RULES, hyper_names, preconditioned, state_names
-from minigrad.rules.functions import maximum, sign, sqrt
+from minigrad.rules.functions import exp, maximum, sign, sqrt
 
 sympy: Any = need("sympy", "proof")
 
@@ -37,6 +38,7 @@ Expr = Any
 sqrt.register(sympy.Expr, sympy.sqrt)
 sign.register(sympy.Expr, sympy.sign)
 maximum.register(sympy.Expr, sympy.Max)
+exp.register(sympy.Expr, lambda x, base: sympy.sympify(base) ** x)
 
 # Hyperparameters of which there is one per weight, so that "one λ for all weights" must not depend on them.
 PER_WEIGHT = ("scale",)
@@ -45,10 +47,11 @@ PER_WEIGHT = ("scale",)
 RATES = ("beta1", "beta2", "rho")
 
 # What is known of a name; anything else is real. That rates are below 1 SymPy cannot be told.
-_NONNEGATIVE = ("v", "v_max")
-_POSITIVE = ("lr", "decay", "l1", "eps", "momentum", "beta1", "beta2", "rho", "scale")
+_NONNEGATIVE = ("v", "v_max", "u", "psi")
+_POSITIVE = ("lr", "decay", "l1", "eps", "momentum", "beta1", "beta2", "rho", "scale", "mu_product")
 
-_GREEK = {"α": "alpha", "β": "beta", "ε": "varepsilon", "η": "eta", "λ": "lambda", "ρ": "rho"}
+_GREEK = {"α": "alpha", "β": "beta", "ε": "varepsilon", "η": "eta", "λ": "lambda", "ρ": "rho", "ψ": "psi"}
+_NOT_STEM_AND_INDEX = {SYMBOLS["v_max"]: r"v_{\max}", SYMBOLS["mu_product"]: r"\Pi_{\mu}"}
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -57,8 +60,8 @@ _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def letter(name: str, index: int | None = None) -> Expr:
     """Return the symbol for a name of the source: ``letter("lr")`` is α, ``letter("lr", 2)`` is α₂.
 
-    `t`, the number of the step, is a positive integer, learning rates and decays are positive, second moments are
-    not negative; weights, gradients, buffers and λ are real.
+    `t`, the number of the step, is a positive integer, learning rates and decays are positive, second moments and
+    other sizes are not negative; weights, gradients, buffers and λ are real.
     """
     written = SYMBOLS.get(name, "s" if name == "scale" else name)
     if index is not None:
@@ -129,15 +132,23 @@ def step(variant_or_name: Variant | str, **given: Any) -> tuple[Expr, ...]:
     Weights, gradient, state and hyperparameters are the book's letters (`letter`) unless `given` by name, as exact
     numbers or expressions.
 
-    Raises ValueError for an unknown variant, and for a name the variant does not have: door 3 takes no ``l2``,
-    door 2 no ``decay``, the plain door neither.
+    A rule that branches on its scalars takes the branch of numbers that are given: ``step("radamw", t=1, beta2=...)``.
+
+    Raises ValueError for an unknown variant, for a name the variant does not have (door 3 takes no ``l2``, door 2 no
+    ``decay``, the plain door neither), and if a branch depends on what is not given.
     """
     v = variant(variant_or_name) if isinstance(variant_or_name, str) else variant_or_name
     places = ("w", "g", *state_names(v.rule))
     if unknown := [name for name in given if name not in (*places, *v.hyper)]:
         raise ValueError(f"{v.name} ({v.summary}) takes no {unknown[0]}; it takes {', '.join((*places, *v.hyper))}")
     at = {n: as_exact(n, given[n]) if n in given else letter(n) for n in (*places, *v.hyper)}
-    return tuple(v.step(*(at[n] for n in places), **{n: at[n] for n in v.hyper}))
+    try:
+        return tuple(v.step(*(at[n] for n in places), **{n: at[n] for n in v.hyper}))
+    except TypeError as error:
+        asked = [b.where for b in branches(v.rule) if b.where]
+        if not asked:
+            raise
+        raise ValueError(f"{v.name} is another step where {' or '.join(asked)}: give it the numbers") from error
 
 
 def letters_of(rule: Rule) -> tuple[Expr, Expr, tuple[Expr, ...], dict[str, Expr]]:
@@ -170,8 +181,8 @@ def latex(x: Expr) -> str:
 
 
 def _latex_name(name: str) -> str:
-    if name == SYMBOLS["v_max"]:
-        return r"v_{\max}"
+    if name in _NOT_STEM_AND_INDEX:
+        return _NOT_STEM_AND_INDEX[name]
     found = re.fullmatch(r"(.+?)([₀-₉]*)", name)
     stem, index = found.groups() if found else (name, "")
     stem = "\\" + _GREEK[stem] if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"

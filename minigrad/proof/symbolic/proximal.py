@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.branches import Branch, only_branch
 from minigrad.proof.claims import UndecidedError
 from minigrad.proof.symbolic.decide import Verdict, decide
+from minigrad.proof.symbolic.identity import assumed
 from minigrad.proof.symbolic.letters import Expr, letter, letters_of, name_of, rule_called
 from minigrad.regularization.doors import decoupled, proximal
 from minigrad.regularization.penalties import L2
@@ -60,14 +62,15 @@ def solve_proximal() -> tuple[Expr, Expr]:
     return sympy.factor(found[0][lr]), sympy.factor(found[0][decay])
 
 
-def proximal_as_decay(rule: Rule | str) -> Proximal:
+def proximal_as_decay(rule: Rule | str, branch: Branch | None = None) -> Proximal:
     """Decide whether decay at the (α', η') of `solve_proximal` is the proximal step of L2 behind `rule`, too.
 
-    Raises ValueError for an unknown rule.
+    Raises ValueError for an unknown rule, or for one that branches on its scalars if no `branch` is given.
     """
     rule = rule_called(rule)
+    branch = branch or only_branch(rule)
     lr, decay = solve_proximal()
-    step, *state = (decide(r) for r in _residues(rule, lr, decay))
+    step, *state = (decide(r, assumed(branch)) for r in _residues(branch.rule, lr, decay))
     return Proximal(name_of(rule), lr, decay, step, dict(zip(state_names(rule), state, strict=True)))
 
 

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.proof.branches import Branch, branches
 from minigrad.proof.claims import Claim, Evidence, UndecidedError
 from minigrad.proof.criterion import expected
-from minigrad.proof.symbolic.decide import Verdict, decide, neat
+from minigrad.proof.symbolic.decide import Verdict, decide, neat, shown
 from minigrad.proof.symbolic.identity import difference, solve_l2
-from minigrad.proof.symbolic.letters import latex, letter, text
+from minigrad.proof.symbolic.letters import latex, letter, rule_called, text
 from minigrad.proof.symbolic.momentum import momentum_gap
 from minigrad.proof.symbolic.penalties import loss_gap, prox_gap
 from minigrad.proof.symbolic.proximal import proximal_as_decay
@@ -23,6 +24,7 @@ AppliedUndef: Any = need("sympy.core.function", "proof").AppliedUndef
 __all__ = ["claims"]
 
 _MOMENTUM = ("heavy_ball", "heavy_ball_inside", "nesterov")
+_LONG = 200  # a formula of more characters stands in the data alone
 _NOT_PROXIMAL = ("heavy_ball_inside",)  # its buffer holds the learning rate
 
 
@@ -43,26 +45,26 @@ def _of_rule(rule: str) -> list[Claim]:
             f"{rule}.step",
             f"{rule}: with λ = η/α, doors 2 and 3 give the same weights for all w, g and state",
             expected(rule)[0],
-            partial(_same_step, rule),
+            partial(_by_branch, _same_step, rule),
         ),
         Claim(
             f"{rule}.state",
             f"{rule}: with λ = η/α, doors 2 and 3 leave the same state for all w, g and state",
             expected(rule)[1],
-            partial(_same_state, rule),
+            partial(_by_branch, _same_state, rule),
         ),
         Claim(
             f"{rule}.solve",
             f"{rule}: one λ, the same for all w, g and state, makes doors 2 and 3 one algorithm"
             + (", and it is η/α" if rule == "sgd" else ""),
             rule == "sgd",
-            partial(_one_l2, rule),
+            partial(_by_branch, _one_l2, rule),
         ),
         Claim(
             f"{rule}.proximal",
             f"{rule}: the proximal step of L2 is weight decay in the numbers in which it is for gradient descent",
             rule not in _NOT_PROXIMAL,
-            partial(_proximal, rule),
+            partial(_by_branch, _proximal, rule),
         ),
     ]
 
@@ -160,19 +162,30 @@ def _of_penalties() -> list[Claim]:
     return [*found, prox]
 
 
-def _same_step(rule: str) -> Evidence:
-    return _evidence({("y − x", "y - x"): difference(rule).step})
+def _by_branch(prove: Callable[[str, Branch], Evidence], rule: str) -> Evidence:
+    """Prove of every branch of a rule, and say which were covered. It holds if it holds on all."""
+    found = {branch.where: prove(rule, branch) for branch in branches(rule_called(rule))}
+    if list(found) == [""]:
+        return found[""]
+    said = "; ".join(f"where {where}: {e.shown}" for where, e in found.items())
+    formula = r";\quad ".join(e.latex for e in found.values() if e.latex)
+    holds = all(e.holds for e in found.values())
+    return Evidence(holds, said, formula, {f"where {where}": e.data for where, e in found.items()})
 
 
-def _same_state(rule: str) -> Evidence:
-    verdicts = difference(rule).state
+def _same_step(rule: str, branch: Branch) -> Evidence:
+    return _evidence({("y − x", "y - x"): difference(rule, branch=branch).step})
+
+
+def _same_state(rule: str, branch: Branch) -> Evidence:
+    verdicts = difference(rule, branch=branch).state
     if not verdicts:
         return Evidence(True, "no state")
     return _evidence({(f"Δ{text(letter(n))}", rf"\Delta {latex(letter(n))}"): v for n, v in verdicts.items()})
 
 
-def _one_l2(rule: str) -> Evidence:
-    found = solve_l2(rule)
+def _one_l2(rule: str, branch: Branch) -> Evidence:
+    found = solve_l2(rule, branch)
     one = found.coefficient
     holds = one is not None and (rule != "sgd" or decide(one - letter("decay") / letter("lr")).zero)
     data: dict[str, Any] = {
@@ -181,32 +194,33 @@ def _one_l2(rule: str) -> Evidence:
     }
     if found.step:
         (l2,) = found.step
-        shown = f"λ = {text(l2)}"
+        said = f"λ = {text(l2)}"
         if not found.both:
-            shown += " for the step, but none for the state"
+            said += " for the step, but none for the state"
         elif depends := sorted(map(text, l2.free_symbols & found.per_weight)):
-            shown += f", which depends on {', '.join(depends)}"
-        return Evidence(holds, shown, rf"\lambda = {latex(l2)}", data)
+            said += f", which depends on {', '.join(depends)}"
+        return Evidence(holds, said, rf"\lambda = {latex(l2)}", data)
     at = found.at_rest
     data["at rest"] = {
         "needed": list(map(text, at.needed)),
         "unless": [f"{text(x)} = 0" for x in at.unless],
-        "example": {text(w): text(l2) for w, l2 in at.example.items()},
+        "example": {text(w): shown(l2) for w, l2 in at.example.items()},
         "numbers": {text(s): text(x) for s, x in at.numbers.items()},
     }
-    shown = "at rest (g = 0, zero state) a weight w > 0 needs "
+    said = "at rest (g = 0, zero state) a weight w > 0 needs "
     if not at.needed:
         return Evidence(
-            holds, shown + f"a λ that does not exist, unless {' or '.join(data['at rest']['unless'])}", data=data
+            holds, said + f"a λ that does not exist, unless {' or '.join(data['at rest']['unless'])}", data=data
         )
-    pairs = " but ".join(f"{text(l2)} at w = {text(w)}" for w, l2 in at.example.items())
+    pairs = " but ".join(f"{shown(l2)} at w = {text(w)}" for w, l2 in at.example.items())
     numbers = ", ".join(f"{text(s)} = {text(x)}" for s, x in at.numbers.items())
-    shown += f"λ = {' or '.join(map(text, at.needed))}: {pairs}, with {numbers}"
-    return Evidence(holds, shown, rf"\lambda = {latex(at.needed[0])}", data)
+    formulas = " or ".join(map(text, at.needed))
+    said += f"λ = {formulas if len(formulas) < _LONG else '…'}: {pairs}, with {numbers}"
+    return Evidence(holds, said, rf"\lambda = {latex(at.needed[0])}", data)
 
 
-def _proximal(rule: str) -> Evidence:
-    found = proximal_as_decay(rule)
+def _proximal(rule: str, branch: Branch) -> Evidence:
+    found = proximal_as_decay(rule, branch)
     numbers = f"α' = {text(found.lr)}, η' = {text(found.decay)}"
     verdicts = {"weights": found.step, **{text(letter(n)): v for n, v in found.state.items()}}
     formula = rf"\alpha' = {latex(found.lr)},\quad \eta' = {latex(found.decay)}"
@@ -288,4 +302,4 @@ def _evidence(verdicts: dict[tuple[str, str], Verdict]) -> Evidence:
 
 def _recorded(v: Verdict) -> dict[str, Any]:
     at = {text(s): text(x) for s, x in v.witness.items()}
-    return {"difference": text(v.expression), "at": at, "value": text(v.value)}
+    return {"difference": text(v.expression), "at": at, "value": shown(v.value)}

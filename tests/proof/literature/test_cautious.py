@@ -34,6 +34,29 @@ def test_a_door_that_rests_at_a_nonzero_weight_is_found(door):
     assert not file.prove_nowhere(door).holds
 
 
+def test_a_weight_that_moves_in_its_first_step_alone_or_in_its_second_does_not_stay():
+    def at_once(g, m, *, lr):
+        return lr * (1 - m), 0 * m + 1
+
+    def later(g, m, *, lr):
+        return lr * m, 0 * m + 1
+
+    def for_ever_elsewhere(g, m, *, lr):
+        return lr * g, m + 1
+
+    for rule in (at_once, later, for_ever_elsewhere):
+        assert not file._stays(cautious, rule)
+    assert file._stays(cautious, sgd)
+
+
+def test_a_rule_with_branches_stays_only_if_it_does_on_each(monkeypatch):
+    def moves_later(g, *, lr, t):
+        return (lr * g if t < 9 else lr,)
+
+    monkeypatch.setattr(file, "RULES", {"moves_later": moves_later, "sgd": sgd})
+    assert file.fixed(cautious) == {"moves_later": False, "sgd": True}
+
+
 def test_a_move_of_unknown_sign_without_a_solution_is_no_answer():
     w = positive("|w|")
     with pytest.raises(UndecidedError, match="not known"):
