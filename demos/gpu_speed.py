@@ -112,10 +112,8 @@ def verdict(times):
         return ["none of the contenders is installed: nothing was timed"]
     widest = max(next(iter(cpu.values())))
     order = sorted(cpu, key=lambda name: cpu[name][widest])
-    said = [
-        f"One core, width {widest}: "
-        + ", ".join(f"{contenders.LABELS[n]} {1e3 * cpu[n][widest]:.2g} ms" for n in order)
-    ]
+    shown = ", ".join(f"{contenders.LABELS[name]} {1e3 * cpu[name][widest]:.2g} ms" for name in order)
+    said = [f"One core, width {widest}: {shown}"]
     if "gpu" not in times:
         return [*said, "No GPU: the CPU alone was timed, and where a GPU begins to pay was not measured"]
     for name, gpu in times["gpu"].items():

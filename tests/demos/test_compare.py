@@ -91,3 +91,20 @@ def test_a_quick_run_shows_doors_that_are_one_behind_sgd_and_part_behind_adam(de
 def test_a_quick_run_makes_its_own_task_without_data(demo):
     said, _, _ = demo("gpu_compare", "--quick", "--backend", "numpy")
     assert "labelled by a random network (no --data)" in said
+
+
+@pytest.mark.device
+def test_a_training_runs_on_every_back_end_with_the_same_weights():
+    import gpu_compare
+    import images
+
+    import minigrad as mg
+
+    with mg.use_backend("numpy"):
+        split = images.taught(24, 8, 0)
+    what = next(gpu_compare.chosen())
+    found = gpu_compare.train(*what, split, (4,), 8, 1, 0)
+    with mg.use_backend("numpy"):
+        expected = gpu_compare.train(*what, split, (4,), 8, 1, 0)
+    assert found.steps == [0, 1, 2, 3]
+    assert all(np.array_equal(a, b) for a, b in zip(found.points, expected.points, strict=True))

@@ -57,3 +57,11 @@ def test_a_quick_run_times_the_cpu_and_says_so(demo):
     assert list(record["seconds"]) == ["cpu"]
     assert set(record["seconds"]["cpu"]["minigrad"]) == {"8", "16"}
     assert sorted(p.name for p in out.iterdir()) == [f"gpu_speed.{kind}" for kind in ("json", "png", "svg")]
+
+
+def test_eager_and_captured_steps_run_on_a_device(device):
+    from gpu_speed import sweep
+
+    found, left_out = sweep(["minigrad", "minigrad-captured"], "gpu", [8], 0, 0.01)
+    assert set(found) == {"minigrad", "minigrad-captured"}
+    assert not left_out
