@@ -115,7 +115,7 @@ def draw(figure, runs, apart, note):
             accuracy.plot(at, [100 * e["test_accuracy"] for e in run.epochs], **style)
         for doors, kind in (("1–2", "loss_l2"), ("2–3", "l2")):
             shown = [(s, d) for s, d in zip(run.steps, apart[family][doors], strict=True) if d > 0]
-            label = f"doors {doors}" if shown else f"doors {doors}: 0 at every step"
+            label = f"doors {doors}" if shown else f"doors {doors}: 0 at every step shown"
             dashes = "-" if doors == "1–2" else STYLES[kind][1]
             xs, ys = zip(*shown, strict=True) if shown else ([], [])
             distance.plot(xs, ys, color=STYLES[kind][0], linestyle=dashes, label=label)
