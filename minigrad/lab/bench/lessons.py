@@ -29,7 +29,7 @@ LESSONS: dict[str, str] = {
         "told that pixels of a row lie beside each other: a third of the loops, up to three times as fast."
     ),
     "Convolution: windows of some images at a time": (
-        "The matrix of all windows is nine times the images and does not fit into the cache. Made in parts of 2 MiB it "
+        "The matrix of all windows is nine times the images and does not fit into the cache. Made in parts of 4 MiB it "
         "never leaves it: the product costs the same, the copy a half."
     ),
     "Convolution: gradient of the images": (
