@@ -72,7 +72,7 @@ FIRST = {
     "minigrad/optim/choice.py": ("tests/optim/test_refusals.py",),
     "minigrad/optim/flat.py": ("tests/optim/test_optimizer.py",),
     "minigrad/optim/hyperparameters.py": ("tests/optim/test_refusals.py",),
-    "minigrad/optim/optimizer.py": ("tests/optim/test_optimizer.py",),
+    "minigrad/optim/optimizer.py": ("tests/optim/test_optimizer.py", "tests/device/test_capture.py"),
     "minigrad/optim/optimizers.py": ("tests/optim/test_refusals.py",),
     "minigrad/optim/report.py": ("tests/optim/test_decay.py",),
     "minigrad/optim/schedules.py": ("tests/optim/test_schedules.py",),

@@ -5,7 +5,6 @@ nothing in the directory is ever out of date, and all of it may be deleted at an
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import sys
@@ -34,6 +33,8 @@ def module(source: str) -> ModuleType:
 
     Where the cache directory cannot be written, a temporary one serves this process.
     """
+    import hashlib  # here, since `import minigrad` would take noticeably longer
+
     name = f"minigrad_kernel_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -9,9 +9,7 @@ smaller median stays. The results are the same: every entry is computed by itsel
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
 __all__ = ["LEAST", "TRIALS", "Cores"]
@@ -21,7 +19,7 @@ TRIALS = 5
 
 Loop = Callable[..., Any]
 
-_pools: list[ThreadPoolExecutor] = []  # one at most; none in a process that was just forked
+_pools: list[Any] = []  # one at most; none in a process that was just forked
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)
@@ -42,7 +40,7 @@ class Cores:
             return
         one, all_ = self._tried.setdefault(size, ([], []))
         if len(all_) == TRIALS:
-            way = self._alone if median(one) <= median(all_) else self._together
+            way = self._alone if sorted(one)[TRIALS // 2] <= sorted(all_)[TRIALS // 2] else self._together
             way(arrays, constants)
             return
         way, times = (self._alone, one) if len(one) <= len(all_) else (self._together, all_)
@@ -67,7 +65,9 @@ def _count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> Any:
     if not _pools:
+        from concurrent.futures import ThreadPoolExecutor  # here, since `import minigrad` would take noticeably longer
+
         _pools.append(ThreadPoolExecutor(max(1, _count() - 1), "minigrad"))
     return _pools[0]

@@ -155,14 +155,12 @@ def _columns(xp: Any, x: Any, weight: Any, layout: _Layout) -> Iterator[tuple[sl
     """
     wide = _padded(xp, x, layout)
     (sh, sw), (a, b, c, d) = layout.stride, wide.strides
-    kh, run = weight.shape[0], weight.shape[1] * weight.shape[2]
-    columns = xp.empty((len(wide[layout.parts[0]]), *layout.windows, kh, run), x.dtype)
+    some, shape = len(wide[layout.parts[0]]), (*layout.windows, weight.shape[0], weight.shape[1] * weight.shape[2])
+    columns = xp.empty((some, *shape), x.dtype)
     for images in layout.parts:
         few = wide[images]
         columns = columns[: len(few)]
-        shape, strides = columns[:, :, :, 0].shape, (a, b * sh, c * sw, d)
-        for i in range(kh):
-            columns[:, :, :, i] = xp.lib.stride_tricks.as_strided(few[:, i:], shape, strides)
+        columns[...] = xp.lib.stride_tricks.as_strided(few, columns.shape, (a, b * sh, c * sw, b, d))
         yield images, columns
 
 

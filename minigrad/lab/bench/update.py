@@ -5,7 +5,7 @@ from typing import Any
 
 from minigrad.lab.bench.case import UNIT, Case
 from minigrad.regularization import VARIANTS
-from minigrad.rules import hyper_names, state_names
+from minigrad.rules import hyper_names, scalar_state, state_names
 
 __all__ = ["CHECKED", "NUMBERS", "PLACES", "TORCH", "cases", "numbers"]
 
@@ -50,7 +50,8 @@ def numbers(variant: str) -> dict[str, Any]:
 
 
 def _case(variant: str, tensors: int, size: int) -> Case:
-    states = len(state_names(VARIANTS[variant].rule))
+    rule = VARIANTS[variant].rule
+    states = len(state_names(rule)) - len(scalar_state(rule))
     total = tensors * size
     moved = 4 * (3 + 2 * states)  # w, g and state are read; w and state are written
     only = ["roofline", "minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba"]

@@ -9,7 +9,7 @@ from minigrad.lab.bench import step, update
 from minigrad.lab.bench.contenders import by_hand, common, of_numpy
 from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.regularization import VARIANTS
-from minigrad.rules import state_names
+from minigrad.rules import scalar_state, state_names
 
 __all__ = ["first", "make"]
 
@@ -34,7 +34,8 @@ def _weights(task: Mapping[str, Any]) -> list[float]:
     """Return the first weights after the checked steps with a constant gradient: entries do not know of each other."""
     variant = VARIANTS[task["variant"]]
     w, g = (a.astype(np.float64) for a in first(task, update.PLACES))
-    state: list[Any] = [np.zeros_like(w) for _ in state_names(variant.rule)]
+    numbers = scalar_state(variant.rule)
+    state: list[Any] = [numbers.get(name, np.zeros_like(w)) for name in state_names(variant.rule)]
     try:
         hyper = {name: update.NUMBERS[name] for name in variant.hyper if name not in ("lr", "t")}
     except KeyError as missing:
