@@ -47,6 +47,29 @@ def test_the_command_writes_json_and_figures_and_says_where(invented, tmp_path, 
     assert [e["ratio"]["reference"]["median"] for e in read["works"][0]["cases"][0]["contenders"]] == [1, 2, 0.5]
 
 
+def test_what_is_measured_again_takes_its_place_in_earlier_results(invented, tmp_path):
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path / "a")) == 0
+    earlier = json.loads((tmp_path / "a" / "bench.json").read_text("utf-8"))
+    (work,) = earlier["works"]
+    kept = {**work["cases"][0], "name": "kept"}
+    work["cases"].append(kept)
+    other = {**work, "name": "limits"}
+    earlier["works"].insert(0, other)
+    (tmp_path / "b.json").write_text(json.dumps(earlier))
+    invented["minigrad-numba"] *= 3
+    assert command.run(order("--quick", "--quiet", "--into", tmp_path / "b.json", "--out", tmp_path / "c")) == 0
+    found = json.loads((tmp_path / "c" / "bench.json").read_text("utf-8"))
+    assert found["works"][0] == other
+    assert [case["name"] for case in found["works"][1]["cases"]] == ["case", "kept"]
+    assert found["works"][1]["cases"][1] == kept
+    assert found["works"][1]["cases"][0]["contenders"][2]["ratio"]["reference"]["median"] == 1.5
+    assert found["machine"] == earlier["machine"]
+    earlier["machine"]["cores"] = 100
+    (tmp_path / "b.json").write_text(json.dumps(earlier))
+    with pytest.raises(ValueError, match="results of this machine: its cores is"):
+        command.checked(order("--into", tmp_path / "b.json"))
+
+
 def test_the_check_ends_with_0_on_the_same_ratios_with_1_on_a_worse_one_and_writes_nothing(invented, tmp_path, capsys):
     assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 0
     recorded = tmp_path / "bench.json"

@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.lab import output
-from minigrad.lab.bench import check, figure, page, report
+from minigrad.lab.bench import check, figure, machine, page, report
 from minigrad.lab.bench.bench import Plan, as_json, bench
 from minigrad.lab.bench.contenders import LABELS
 from minigrad.lab.bench.progress import telling
@@ -43,6 +43,7 @@ class Order:
         plan: what is measured.
         directory: where the files go; None with --check.
         recorded: the results to compare with, or None.
+        earlier: the results of which what is measured replaces a part, or None.
         slack: by what fraction a ratio may have grown.
         quiet: whether to tell of progress.
     """
@@ -50,6 +51,7 @@ class Order:
     plan: Plan
     directory: Path | None
     recorded: dict[str, Any] | None
+    earlier: dict[str, Any] | None
     slack: float
     quiet: bool
 
@@ -67,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="a few cases, in about a minute")
     add("--out", type=Path, default=Path("minigrad-bench"), metavar="DIR",
         help="where the files go (default: %(default)s)")  # fmt: skip
+    add("--into", type=Path, metavar="FILE", help="a recorded bench.json: what is measured takes the place of the same "
+        "cases there, and all is written to --out")  # fmt: skip
     add("--check", type=Path, metavar="FILE", help="a recorded bench.json; measure quickly, compare, write nothing")
     add("--slack", type=float, default=check.SLACK, metavar="F",
         help="with --check: by what fraction a ratio may have grown (default: %(default)s)")  # fmt: skip
@@ -91,7 +95,15 @@ def checked(options: argparse.Namespace) -> Order:
         if not fnmatch.filter(titles, pattern):
             raise ValueError(f"no case matches --cases {pattern!r}; there are, for instance, {', '.join(titles[:3])}")
     directory = None if recorded is not None else output.check_directory(options.out)
-    return Order(plan, directory, recorded, nonnegative("slack", options.slack), options.quiet)
+    earlier = None if options.into is None else _recorded(options.into)
+    if earlier is not None:
+        here = machine.describe(plan.threads)
+        for name in ("processor", "cores", "threads"):
+            if earlier["machine"][name] != here[name]:
+                raise ValueError(
+                    f"--into needs results of this machine: its {name} is {here[name]!r}, theirs {earlier['machine'][name]!r}"
+                )
+    return Order(plan, directory, recorded, earlier, nonnegative("slack", options.slack), options.quiet)
 
 
 def execute(order: Order) -> int:
@@ -111,6 +123,8 @@ def execute(order: Order) -> int:
         report.print_comparison(comparisons)
         return int(not all(comparison.ok for comparison in comparisons))
     report.print_report(found)
+    if order.earlier is not None:
+        found = _within(order.earlier, found)
     assert order.directory is not None
     written = output.write_all(
         order.directory, {"bench.json": as_json(found), "bench.md": page.render(found), **figure.render(found)}
@@ -130,6 +144,16 @@ def _again(order: Order, recorded: dict[str, Any], comparisons: list[check.Compa
     with telling(sum(len(plan.cases(work)) for work in works), quiet=order.quiet) as tell:
         found = bench(plan, tell)
     return check.best(comparisons, check.compare(recorded, found, order.slack))
+
+
+def _within(earlier: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the earlier results with the cases that were measured again in their places, and new ones behind."""
+    works = {work["name"]: dict(work) for work in earlier["works"]}
+    for work in found["works"]:
+        old = works.get(work["name"], {**work, "cases": []})
+        cases = {case["name"]: case for case in [*old["cases"], *work["cases"]]}
+        works[work["name"]] = {**work, "cases": list(cases.values())}
+    return {**earlier, "works": list(works.values())}
 
 
 def _bad(entry: Mapping[str, Any]) -> bool:
