@@ -100,9 +100,8 @@ def checked(options: argparse.Namespace) -> Order:
         here = machine.describe(plan.threads)
         for name in ("processor", "cores", "threads"):
             if earlier["machine"][name] != here[name]:
-                raise ValueError(
-                    f"--into needs results of this machine: its {name} is {here[name]!r}, theirs {earlier['machine'][name]!r}"
-                )
+                theirs = earlier["machine"][name]
+                raise ValueError(f"--into needs results of this machine: its {name} is {here[name]!r}, not {theirs!r}")
     return Order(plan, directory, recorded, earlier, nonnegative("slack", options.slack), options.quiet)
 
 
