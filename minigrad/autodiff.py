@@ -131,11 +131,8 @@ def backpropagate(root: Node, seed: Any, targets: Iterable[Node], ops: Any = Non
         if g is None:
             continue
         if ops is None:
-            xp, y, values = (
-                backend.namespace(node.data),
-                node.data,
-                [p.data if isinstance(p, Node) else p for p in operands],
-            )
+            xp, y = backend.namespace(node.data), node.data
+            values = [p.data if isinstance(p, Node) else p for p in operands]
         else:
             xp, y, values = ops, node, list(operands)
             saved = operation.save(ops, *values, **options) if operation.save and operation.twice else None
@@ -164,7 +161,7 @@ def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
     return g if g.dtype == x.dtype else g.astype(x.dtype)
 
 
-_born = attrgetter("_born")
+_LARGE = 100_000  # entries from which a product with ones is the faster sum
 
 
 def sum_rows(xp: Any, x: Any) -> Any:
@@ -178,7 +175,7 @@ def sum_rows(xp: Any, x: Any) -> Any:
     return xp.matmul(xp.ones(len(rows), x.dtype), rows)
 
 
-_LARGE = 100_000  # entries from which that pays
+_born = attrgetter("_born")
 
 
 def _oldest_first(root: Node) -> list[Node]:
