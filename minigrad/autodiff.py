@@ -5,6 +5,7 @@ in which every consumer comes before what it consumed, and hands gradients down 
 products. It is a loop, not a recursion: a graph may be a million nodes deep.
 """
 
+import itertools
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
@@ -13,25 +14,26 @@ import numpy as np
 
 from minigrad import backend
 
-__all__ = ["Made", "Node", "accumulate", "backpropagate", "foreign_leaves", "sum_rows", "unbroadcast"]
+__all__ = ["Node", "accumulate", "backpropagate", "foreign_leaves", "now", "sum_rows", "unbroadcast", "wrote"]
 
-# How a result was made: its operation, the operands (nodes, arrays and numbers), the operation's options, what its vjps
-# want besides operands and result, and the versions of the operands whose values they read (`Operation.version`), or
-# None where these cannot be written. A plain tuple: one is made for every result.
-Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any, int | None]
+now = itertools.count(1).__next__  # the next moment: results are born, and memory is written, at moments of one clock
+_last_write = [0]
 
 
 class Node:
     """What the engine sees of a tensor: a value and how it was made."""
 
-    __slots__ = ("__weakref__", "_born", "_made", "_version", "data", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_born", "_made", "_written", "data", "grad", "requires_grad")
 
     data: Any
     grad: Any
     requires_grad: bool
-    _made: Any  # `Made`; (operation,) once that was freed; () if nothing was recorded; None if the user made it
-    _born: int  # of what is recorded: younger nodes have larger numbers, and no operand is younger than its result
-    _version: list[int]  # how often this memory was written; views share it
+    # (operation, options, what its vjps want besides operands and result, *operands): one plain tuple for every result.
+    # In the third place, where nothing is wanted: whether two operands have one shape and dtype, so none was broadcast.
+    # (operation,) once that was freed; () if nothing was recorded; None if the user made it.
+    _made: Any
+    _born: int  # when, of what is recorded: no operand is younger than its result
+    _written: list[int]  # when this memory was last written; views share it
 
     @property
     def operation(self) -> Any:
@@ -40,8 +42,15 @@ class Node:
 
     @property
     def operands(self) -> tuple[Any, ...]:
-        """What the operation was applied to, as long as it is kept."""
-        return self._made[1] if self._made and len(self._made) > 1 else ()
+        """What the operation was applied to (nodes, arrays and numbers), as long as it is kept."""
+        return self._made[3:] if self._made else ()
+
+
+def wrote(*nodes: Any) -> None:
+    """Note that the memory of `nodes` was written: whatever was made of the values before is out of date."""
+    _last_write[0] = moment = now()
+    for node in nodes:
+        node._written[0] = moment
 
 
 def accumulate(root: Node, gradient: Any, retain_graph: bool) -> None:
@@ -78,12 +87,14 @@ def _home(leaf: Any) -> Any:
 def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> None:
     """Replace the gradient by the last node of `order` with the gradients by all leaves, on bare arrays.
 
-    What lands where it belongs (`Operation.lands`) is not copied. Unless the graph is kept, each node is freed as soon
-    as it has been passed: this is the loop in which training spends its time.
+    Unless the graph is kept, each node is freed as soon as it has been passed. This is the loop in which training
+    spends its time; so operations of one or two operands, which most are, are written out.
     """
+    pending = gradients.get
     while order:
         node = order.pop()
-        operation, operands, options, saved, _ = node._made
+        made = node._made
+        operation = made[0]
         if not retain:
             node._made = operation.freed
         g = gradients.pop(node, None)
@@ -91,23 +102,47 @@ def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> No
             continue
         y = node.data
         xp: Any = np if type(y) is np.ndarray else backend.namespace(y)
-        values = [p.data if isinstance(p, Node) else p for p in operands]
-        given = (xp, g, y, saved, *values) if operation.save else (xp, g, y, *values)
-        lands = operation.lands
-        for vjp, p, x in zip(operation.vjps, operands, values):  # noqa: B905 -- strict= costs as much as the loop
-            if not isinstance(p, Node) or not p.requires_grad or vjp is None:
-                continue
-            before = gradients.get(p)
-            if lands and vjp in lands and before is None and p.grad is None and _home(p) is not None:
-                found = _home(p)
-                vjp(*given, **options, out=found)
-            else:
-                found = vjp(*given, **options) if options else vjp(*given)
-            if not operation.alone and (
-                type(found) is not np.ndarray or found.shape != x.shape or found.dtype is not x.dtype
-            ):
-                found = unbroadcast(xp, found, x)
+        if operation.unary:
+            p = made[3]
+            found = operation.unary(xp, g, y, p.data)
+            before = pending(p)
             gradients[p] = found if before is None else before + found
+        elif operation.binary:
+            _, _, alike, a, b = made
+            by_a, by_b = operation.binary
+            u, v = a.data if isinstance(a, Node) else a, b.data if isinstance(b, Node) else b
+            if isinstance(a, Node) and a.requires_grad:
+                found = by_a(xp, g, y, u, v)
+                if not alike or type(found) is not np.ndarray:
+                    found = unbroadcast(xp, found, u)
+                before = pending(a)
+                gradients[a] = found if before is None else before + found
+            if isinstance(b, Node) and b.requires_grad:
+                found = by_b(xp, g, y, u, v)
+                if not alike or type(found) is not np.ndarray:
+                    found = unbroadcast(xp, found, v)
+                before = pending(b)
+                gradients[b] = found if before is None else before + found
+        else:
+            _hand_down(xp, g, y, made, gradients)
+
+
+def _hand_down(xp: Any, g: Any, y: Any, made: Any, gradients: dict[Any, Any]) -> None:
+    """Add what the operands of one node get of its gradient `g`. What lands where it belongs is not copied."""
+    operation, options, saved, *operands = made
+    values = [p.data if isinstance(p, Node) else p for p in operands]
+    given = (xp, g, y, saved, *values) if operation.save else (xp, g, y, *values)
+    for vjp, p, x in zip(operation.vjps, operands, values):  # noqa: B905 -- of a variadic operation, they never end
+        if not isinstance(p, Node) or not p.requires_grad or vjp is None:
+            continue
+        before = gradients.get(p)
+        if vjp in operation.lands and before is None and p.grad is None and _home(p) is not None:
+            found = vjp(*given, **options, out=_home(p))
+        else:
+            found = vjp(*given, **options)
+        if type(found) is not np.ndarray or found.shape != x.shape or found.dtype is not x.dtype:
+            found = unbroadcast(xp, found, x)
+        gradients[p] = found if before is None else before + found
 
 
 def backpropagate(root: Node, seed: Any, targets: Iterable[Node], ops: Any = None) -> dict[Any, Any]:
@@ -126,7 +161,7 @@ def backpropagate(root: Node, seed: Any, targets: Iterable[Node], ops: Any = Non
     for node in reversed(order):
         if node in goals:
             continue
-        operation, operands, options, saved, _ = node._made
+        operation, options, saved, *operands = node._made
         g = gradients.pop(node, None)
         if g is None:
             continue
@@ -170,7 +205,7 @@ def sum_rows(xp: Any, x: Any) -> Any:
     Of large arrays as a product with ones: a BLAS adds rows on all cores and several at a time, NumPy one by one.
     """
     if x.size < _LARGE or x.dtype.char not in "fd" or not x.flags.c_contiguous:
-        return x.sum(axis=tuple(range(x.ndim - 1)))
+        return x.sum(axis=0 if x.ndim == 2 else tuple(range(x.ndim - 1)))
     rows = x.reshape(-1, x.shape[-1])
     return xp.matmul(xp.ones(len(rows), x.dtype), rows)
 
@@ -184,20 +219,17 @@ def _oldest_first(root: Node) -> list[Node]:
         return []
     found = [root]
     seen = {root}
+    last_write = _last_write[0]
     for node in found:  # which grows meanwhile
-        if len(node._made) == 1:
+        made = node._made
+        if len(made) == 1:
             raise RuntimeError(
                 "the graph was freed by an earlier backward(); compute the result again, or keep the graph with "
                 "backward(retain_graph=True)"
             )
-        operation, operands, _, _, expected = node._made
-        if expected is not None and expected != operation.version(operands):
-            raise RuntimeError(
-                f"an operand of {operation.__name__}, of shape {_written(node)}, was written after it was used, so its "
-                "gradient can no longer be computed; call backward() before the write (an optimizer's step, load, += "
-                "or item assignment)"
-            )
-        for p in operands:
+        if node._born < last_write:
+            _check_unwritten(node)
+        for p in made[3:]:
             if isinstance(p, Node) and p._made and p not in seen:
                 seen.add(p)
                 found.append(p)
@@ -205,10 +237,18 @@ def _oldest_first(root: Node) -> list[Node]:
     return found
 
 
-def _written(node: Node) -> str:
-    """Return the shape of the operand that was written; of those that may have been, where there are several."""
-    read = [node.operands[i] for i in node.operation.read(node.operands)]
-    return " or ".join(dict.fromkeys(str(p.data.shape) for p in read if isinstance(p, Node) and p._version[0]))
+def _check_unwritten(node: Node) -> None:
+    """Raise RuntimeError if an operand whose value the vjps of `node` read was written since."""
+    operands = node.operands
+    read = [operands[i] for i in node.operation.read(operands)]
+    late = [p for p in read if isinstance(p, Node) and p._written[0] > node._born]
+    if late:
+        shapes = " and ".join(dict.fromkeys(str(p.data.shape) for p in late))
+        raise RuntimeError(
+            f"an operand of {node.operation.__name__}, of shape {shapes}, was written after it was used, so its "
+            "gradient can no longer be computed; call backward() before the write (an optimizer's step, load, += "
+            "or item assignment)"
+        )
 
 
 def _reach(order: list[Node], targets: set[Node]) -> set[Node]:

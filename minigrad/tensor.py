@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad import backend
-from minigrad.autodiff import Node, accumulate
+from minigrad.autodiff import Node, accumulate, wrote
 
 __all__ = ["Tensor", "no_grad", "tensor"]
 
-# What a result that owns its memory shares as a version cell: results are never written, so it stays 0.
-NEVER_WRITTEN = [0]
-
-born = count().__next__  # the next number in the order of creation
+NEVER = [0]  # when a result was written that shares its memory with no tensor of the user's: results are values
 
 _recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
 recording = _recording.get
@@ -81,7 +77,7 @@ class Tensor(Node):
         self.requires_grad = requires_grad
         self.grad = None
         self._made = None
-        self._version = [0]
+        self._written = [0]
 
     # --- what it is -----------------------------------------------------------------------------------------------
 
@@ -155,7 +151,7 @@ class Tensor(Node):
 
     def detach(self) -> Tensor:
         """Return the same value, in the same memory, that nothing is known of."""
-        return result(self.data, self._version)
+        return result(self.data, self._written)
 
     # --- on the host ----------------------------------------------------------------------------------------------
 
@@ -188,7 +184,7 @@ class Tensor(Node):
                 "a write is not differentiable: do it within `with mg.no_grad():`, or compute a new tensor (x = x + y)"
             )
         into(value.data if isinstance(value, Tensor) else value)
-        self._version[0] += 1
+        wrote(self)
         return self
 
     def __iadd__(self, other: Any) -> Tensor:
@@ -251,14 +247,14 @@ def plain_index(index: Any) -> Any:
     return index.copy() if isinstance(index, list) or getattr(index, "ndim", 0) > 0 else index
 
 
-def result(array: Any, version: list[int] = NEVER_WRITTEN) -> Tensor:
+def result(array: Any, written: list[int] = NEVER) -> Tensor:
     """Return `array` as the bare result of an operation: nothing recorded, and not to be written."""
     t = Tensor.__new__(Tensor)
     t.data = array
     t.grad = None
     t.requires_grad = False
     t._made = ()
-    t._version = version
+    t._written = written
     return t
 
 

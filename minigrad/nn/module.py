@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from minigrad import backend
+from minigrad.autodiff import wrote
 from minigrad.nn.parameter import Parameter
 from minigrad.tensor import Tensor
 
@@ -85,13 +86,11 @@ class Module:
             TypeError: a dtype is another, or an entry is no array, or `state` no dict. Nothing has been written then.
         """
         self.check_state_dict(state)
-        parameters = dict(self.named_parameters())
         own = self._arrays()
         moved = {name: backend.namespace(a).asarray(backend.to_host(state[name])) for name, a in own.items()}
         for name, array in own.items():
             array[...] = moved[name]
-            if name in parameters:
-                parameters[name]._version[0] += 1
+        wrote(*self.parameters())
         return self
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:

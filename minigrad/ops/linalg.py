@@ -53,7 +53,9 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     """
     if weight.ndim != 2:
         raise ValueError(f"weight must have shape (inputs, outputs), got {weight.shape}")
-    y = xp.matmul(_rows(xp, x), weight).reshape(*x.shape[:-1], weight.shape[1])
+    y = xp.matmul(_rows(xp, x), weight)
+    if x.ndim != 2:
+        y = y.reshape(*x.shape[:-1], weight.shape[1])
     if bias is None:
         return y
     if y.dtype != bias.dtype:
@@ -63,8 +65,8 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 linear.vjp(
-    lambda xp, g, y, x, weight, bias: xp.reshape(xp.matmul(_rows(xp, g), xp.transpose(weight)), x.shape),
-    lambda xp, g, y, x, weight, bias, out=None: product(xp, xp.transpose(_rows(xp, x)), _rows(xp, g), out),
+    lambda xp, g, y, x, weight, bias: _shaped(xp, xp.matmul(_rows(xp, g), weight.T), x),
+    lambda xp, g, y, x, weight, bias, out=None: product(xp, _rows(xp, x).T, _rows(xp, g), out),
     lambda xp, g, y, x, weight, bias: g,
 )
 
@@ -72,6 +74,11 @@ linear.vjp(
 def product(xp: Any, a: Any, b: Any, out: Any) -> Any:
     """Return a @ b, written to the array `out` unless that is None."""
     return xp.matmul(a, b) if out is None else xp.matmul(a, b, out=out)
+
+
+def _shaped(xp: Any, rows: Any, x: Any) -> Any:
+    """Return the matrix `rows` in the shape of x, whose `_rows` it has."""
+    return rows if x.ndim == 2 else xp.reshape(rows, x.shape)
 
 
 def _rows(xp: Any, x: Any) -> Any:

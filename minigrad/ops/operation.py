@@ -10,8 +10,8 @@
 ``xp`` is the array module of the operands; in higher order it is minigrad's own operations, and then g, y and x are
 tensors. So each line is written once, against a namespace, and can itself be differentiated. ``g`` is the gradient by
 the result ``y``; a vjp uses g, the operands and y only, besides what `save` computes from the operands, which is
-computed again where gradients are to be differentiated. Of an operand that was broadcast, or cast to another dtype, it
-may return the gradient as it is: the engine sums it over the axes that were stretched, and casts it back.
+computed again where gradients are to be differentiated. Of an operand that was broadcast against another, or cast to
+its dtype, it may return the gradient as it is: the engine sums it over the axes that were stretched, and casts it back.
 """
 
 import functools
@@ -23,8 +23,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, overload
 import numpy as np
 
 from minigrad import backend
-from minigrad.autodiff import Node, unbroadcast
-from minigrad.tensor import NEVER_WRITTEN, Tensor, born, recording, result
+from minigrad.autodiff import Node, now, unbroadcast
+from minigrad.tensor import NEVER, Tensor, recording, result
 
 __all__ = ["Differentiable", "Operation", "op", "run"]
 
@@ -42,7 +42,8 @@ class Operation:
         view: the result may share memory with its first operand.
         twice: whether the vjps can themselves be differentiated.
         kinks: whether the function is only piecewise smooth; `minigrad.gradcheck` then compares through real parts.
-        alone: there is one operand, which cannot be broadcast against another.
+        unary, binary: the one vjp, or both, of an operation that has nothing else: no options, nothing saved, no
+            ``out=``. None for others.
         lands: the vjps that take ``out=``, an array to write the gradient to.
         freed: what a node of this operation keeps once it was freed.
     """
@@ -57,8 +58,9 @@ class Operation:
         self.twice = twice
         self.kinks = kinks
         self.variadic = variadic
-        self.plain = -1  # how many operands are all that may be passed; -1 if there are options with defaults
-        self.alone = False
+        self.plain = -1  # how many operands are all that may be passed; -1 if there are options too
+        self.unary: Any = None
+        self.binary: Any = None
         self.freed = (self,)
         self.lands: set[Any] = set()
         self.vjps: Any = ()
@@ -71,17 +73,18 @@ class Operation:
         """The number of operands; options follow them."""
         return len(self.vjps)
 
+    def complete(self, *vjps: Callable[..., Any] | None) -> None:
+        """Take the vjps, one per operand, in order: `Differentiable.vjp`."""
+        self.vjps = _Each(vjps[0]) if self.variadic else vjps
+        self.plain = len(self.vjps) if len(self.vjps) == len(self.names) else -1
+        self.lands = {f for f in vjps if f is not None and "out" in inspect.signature(f).parameters}
+        if self.plain != -1 and not self.save and not self.lands and None not in vjps:
+            self.unary = vjps[0] if len(vjps) == 1 else None
+            self.binary = vjps if len(vjps) == 2 else None
+
     def read(self, operands: Any) -> Any:
         """Return the indices of the operands whose values the vjps read."""
         return range(len(operands)) if self.reads is None else self.reads
-
-    def version(self, operands: Any) -> int:
-        """Return how often, in all, the memory that the vjps read has been written."""
-        written = 0
-        for x in operands if self.reads is None else self.reads and [operands[i] for i in self.reads]:
-            if isinstance(x, Node):
-                written += x._version[0]
-        return written
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into operands and options, whichever way they were passed."""
@@ -108,8 +111,8 @@ class Operation:
         given = [self.save(xp, *values, **options), *values] if self.save else values
         gradient = result(unbroadcast(xp, vjp(xp, g.data, node.data, *given, **options), x))
         gradient.requires_grad = True
-        gradient._made = (Refusal(self.__name__), (g, *operands), {}, None, None)
-        gradient._born = born()
+        gradient._made = (Refusal(self.__name__), {}, None, g, *operands)
+        gradient._born = now()
         return gradient
 
 
@@ -117,8 +120,7 @@ class Refusal:
     """Stands where a second derivative would be asked for, and says that there is none."""
 
     twice = True
-    save = None
-    alone = False
+    save = unary = binary = None
     lands = ()
 
     def __init__(self, name: str):
@@ -187,68 +189,12 @@ def op(
 
     def decorate(forward: Callable[..., Any]) -> Any:
         operation = Operation(forward, save, reads, view, twice, kinks, variadic)
-
-        new = Tensor.__new__
-
-        @functools.wraps(forward)
-        def call(*operands: Any, **options: Any) -> Tensor:
-            if len(operands) != operation.plain and not variadic:
-                operands, options = operation.bind(operands, options)
-            recorded = found = odd = writable = False
-            values: list[Any] = []
-            for x in operands:
-                if isinstance(x, Node):
-                    if x.requires_grad:
-                        recorded = True
-                    if x._version is not NEVER_WRITTEN:
-                        writable = True
-                    x = x.data  # noqa: PLW2901
-                kind = type(x)
-                if kind is np.ndarray:
-                    found = True
-                elif kind not in _PLAIN:
-                    odd = True
-                values.append(x)
-            xp: Any = np
-            if odd or not found:
-                xp, values = _placed(values)
-                operands = tuple(_input(x, v) for x, v in zip(operands, values, strict=True))
-            try:
-                if save is None:
-                    saved = None
-                    array = forward(xp, *values, **options) if options else forward(xp, *values)
-                else:
-                    saved = save(xp, *values, **options)
-                    array = forward(xp, saved, *values, **options)
-            except (TypeError, ValueError, IndexError) as error:
-                raise _explained(error, operation, values) from error
-            if type(array) is not np.ndarray:
-                # Of 0-d object arrays NumPy makes bare numbers; an int among them stays exact, and differentiable.
-                array = xp.asarray(array, dtype=None if hasattr(array, "dtype") else object)
-            t = new(Tensor)
-            t.data = array
-            t.grad = None
-            t._version = operands[0]._version if view and isinstance(operands[0], Node) else NEVER_WRITTEN
-            if recorded and array.dtype.kind in "fcO" and recording():
-                t.requires_grad = True
-                t._made = (operation, operands, options, saved, operation.version(operands) if writable else None)
-                t._born = born()
-            else:
-                t.requires_grad = False
-                t._made = ()
-            return t
-
-        def vjp(*vjps: Callable[..., Any] | None) -> None:
-            operation.vjps = _Each(vjps[0]) if variadic else vjps
-            operation.plain = -1 if operation.defaults else len(operation.vjps)
-            operation.alone = len(operation.vjps) == 1
-            operation.lands = {f for f in vjps if f is not None and "out" in inspect.signature(f).parameters}
-
+        call = functools.wraps(forward)(_caller(operation))
         signature = inspect.signature(forward)
         shown = list(signature.parameters.values())[2 if save else 1 :]
         call.__signature__ = signature.replace(parameters=shown, return_annotation=Tensor)  # type: ignore[attr-defined]
         call.operation = operation  # type: ignore[attr-defined]
-        call.vjp = vjp  # type: ignore[attr-defined]
+        call.vjp = operation.complete  # type: ignore[attr-defined]
         return call
 
     return decorate
@@ -270,7 +216,140 @@ class _Each:
         return 0
 
 
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def _caller(operation: Operation) -> Callable[..., Tensor]:
+    """Return the function that applies `operation` and records it.
+
+    Functions of one array, or of two, are most of what small graphs are made of, and have a shorter way.
+    """
+    general = _general(operation)
+    if operation.save or operation.view or operation.variadic:
+        return general
+    short = {("x",): _of_one, ("a", "b"): _of_two}.get(tuple(operation.names))
+    return general if short is None else short(operation, general)
+
+
+def _of_one(operation: Operation, general: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the call of a function of one tensor, on NumPy; all else is left to `general`."""
+    forward, new = operation.forward, Tensor.__new__
+
+    def call(x: Any) -> Tensor:
+        if not isinstance(x, Node) or type(x.data) is not np.ndarray:
+            return general(x)
+        try:
+            array = forward(np, x.data)
+        except (TypeError, ValueError):
+            return general(x)  # which explains it
+        t = new(Tensor)
+        t.data = array if type(array) is np.ndarray else _array(np, array)
+        t.grad = None
+        t._written = NEVER
+        if x.requires_grad and recording():
+            t.requires_grad = True
+            t._made = (operation, _NO_OPTIONS, None, x)
+            t._born = now()
+        else:
+            t.requires_grad = False
+            t._made = ()
+        return t
+
+    return call
+
+
+def _of_two(operation: Operation, general: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the call of a function of two tensors, or of one and a number, on NumPy; all else is left to `general`."""
+    forward, new = operation.forward, Tensor.__new__
+
+    def call(a: Any, b: Any) -> Tensor:
+        recorded = False
+        u, v = a, b
+        if isinstance(a, Node):
+            u, recorded = a.data, a.requires_grad
+        if isinstance(b, Node):
+            v, recorded = b.data, recorded or b.requires_grad
+        if type(u) is np.ndarray:
+            if type(v) is not np.ndarray and type(v) not in _PLAIN:
+                return general(a, b)
+        elif type(v) is not np.ndarray or type(u) not in _PLAIN:
+            return general(a, b)
+        try:
+            array = forward(np, u, v)
+        except (TypeError, ValueError):
+            return general(a, b)  # which explains it
+        t = new(Tensor)
+        t.data = array if type(array) is np.ndarray else _array(np, array)
+        t.grad = None
+        t._written = NEVER
+        if recorded and recording():
+            t.requires_grad = True
+            alike = type(u) is not type(v) or (u.shape == v.shape and u.dtype is v.dtype)
+            t._made = (operation, _NO_OPTIONS, alike, a, b)
+            t._born = now()
+        else:
+            t.requires_grad = False
+            t._made = ()
+        return t
+
+    return call
+
+
+def _general(operation: Operation) -> Callable[..., Tensor]:
+    """Return the call of any operation, on any operands."""
+    forward, save, new = operation.forward, operation.save, Tensor.__new__
+
+    def call(*operands: Any, **options: Any) -> Tensor:
+        if len(operands) != operation.plain and not operation.variadic:
+            operands, options = operation.bind(operands, options)
+        recorded = found = odd = False
+        values: list[Any] = []
+        for x in operands:
+            if isinstance(x, Node):
+                if x.requires_grad:
+                    recorded = True
+                x = x.data  # noqa: PLW2901
+            kind = type(x)
+            if kind is np.ndarray:
+                found = True
+            elif kind not in _PLAIN:
+                odd = True
+            values.append(x)
+        xp: Any = np
+        if odd or not found:
+            xp, values = _placed(values)
+            operands = tuple(_input(x, v) for x, v in zip(operands, values, strict=True))
+        try:
+            saved = save(xp, *values, **options) if save else None
+            array = forward(xp, saved, *values, **options) if save else forward(xp, *values, **options)
+        except (TypeError, ValueError, IndexError) as error:
+            raise _explained(error, operation, values) from error
+        t = new(Tensor)
+        t.data = array if type(array) is np.ndarray else _array(xp, array)
+        t.grad = None
+        t._written = operands[0]._written if operation.view and isinstance(operands[0], Node) else NEVER
+        if recorded and t.data.dtype.kind in "fcO" and recording():
+            t.requires_grad = True
+            t._made = (operation, options, saved, *operands)
+            t._born = now()
+        else:
+            t.requires_grad = False
+            t._made = ()
+        return t
+
+    return call
+
+
+_NO_OPTIONS: dict[str, Any] = {}
 _PLAIN = {float, int, type(None)}  # what stays as it is beside an array
+
+
+def _array(xp: Any, value: Any) -> Any:
+    """Return the result of a forward function as an array.
+
+    Of 0-d object arrays NumPy makes bare numbers; an int among them stays exact, and differentiable.
+    """
+    return xp.asarray(value, dtype=None if hasattr(value, "dtype") else object)
 
 
 def _placed(values: list[Any]) -> tuple[Any, list[Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
+from minigrad.autodiff import wrote
 from minigrad.nn.parameter import Parameter
 
 __all__ = ["Group", "lay_out"]
@@ -125,7 +126,7 @@ class Group:
             of[first:last] = [value] * (last - first)
         for i in range(first, last):
             self.t[i] += 1
-            self.params[i]._version[0] += 1
+        wrote(*self.params[first:last])
 
 
 def lay_out(

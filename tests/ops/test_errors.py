@@ -57,7 +57,7 @@ def zeros(*shape):
         (lambda: mg.dropout(zeros(4), float("nan"), (0, 0), 0), ValueError, r"must lie in \[0, 1\), got nan"),
         (lambda: mg.dropout(zeros(4), 0.5, (0, 2**32), 0), ValueError, "a key is two integers"),
         (lambda: mg.dropout(zeros(4), 0.5, (0, 0), -1), ValueError, "step must be an integer"),
-        (lambda: mg.reshape(zeros(4)), TypeError, r"reshape of \(4,\): .* missing .*'shape'"),
+        (lambda: mg.reshape(zeros(4)), TypeError, r"reshape misses its argument shape"),
         (lambda: mg.sum(zeros(4), axes=0), TypeError, "axes"),
     ],
 )  # fmt: skip

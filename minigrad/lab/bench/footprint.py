@@ -50,7 +50,7 @@ def must_be_kept(root: Node) -> int:
         if node in seen or not node._made:
             continue
         seen.add(node)
-        operation, operands, _, saved, _ = node._made
+        operation, _, saved, *operands = node._made
         keep(saved)
         if any(f is not None and _reads(f, "y") for f in operation.vjps[: len(operands)]):
             keep(node.data)
