@@ -1,8 +1,9 @@
 """The update of a group as one launch on a GPU, its numbers read from the device.
 
 The kernel is emitted from the trace (`minigrad.executors.cuda`) with all branches that its scalars may take, compiled
-without what changes bits, and kept. What depends on scalars alone is computed on the host and sent ahead of the launch:
-nothing is read and nobody waits. In a captured step the launch was recorded, and only the numbers are new.
+without what changes bits, and kept (`minigrad.executors.binaries`). What depends on scalars alone is computed on the
+host and sent ahead of the launch: nothing is read and nobody waits. In a captured step the launch was recorded, and
+only the numbers are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors import captured, cuda
+from minigrad.executors import binaries, captured, cuda
 from minigrad.executors.branches import branches, holds
 from minigrad.executors.emitted import Emitted, Update, ordered
 from minigrad.executors.kernel import Kernel, host, kernel
@@ -92,7 +93,7 @@ class Fused(Emitted):
             else:
                 at = recorded.take(values)
             if recorded is None or recorded.recording:
-                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at])
+                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at], binaries.binary)
 
         return launch
 

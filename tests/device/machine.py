@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from minigrad.backend import use_backend
+from minigrad.executors import cache
 from tests.device.log import LOG
 from tests.device.standin import Namespace, cupy, ndarray
 from tests.executors.emitting import compiled_as_c
@@ -142,6 +143,10 @@ class nvrtc:  # noqa: N801
     NVRTCError = NVRTCError
 
     @staticmethod
+    def getVersion():
+        return 12, 9
+
+    @staticmethod
     def createProgram(source, name, headers, include_names):
         return {"source": source}
 
@@ -234,9 +239,10 @@ def own_names():
 def standing_in(patch, folder):
     """Let ``import cupy`` find the stand-in and make it the back end, in this block; yield its log, empty.
 
-    `folder` is where kernels are compiled.
+    `folder` is where kernels are compiled, and kept: a GPU must never find the stand-in's.
     """
     Kernel.folder = folder
+    patch.setattr(cache, "directory", lambda: folder / "kernels")
     patch.setitem(sys.modules, "cupy", cupy)
     with use_backend("cupy"):
         LOG.clear()
