@@ -49,7 +49,7 @@ def chosen():
 
 
 def train(family, kind, entry, split, widths, batch, epochs, seed):
-    """Return the `Run`. Nothing is read from the device between two records: snapshots are copies on it."""
+    """Return the `Run`. On a GPU the step is captured and nothing is read between two records: snapshots stay there."""
     numbers = NUMBERS[family]
     model = images.network(widths, seed)
     params = list(model.parameters())
@@ -67,7 +67,8 @@ def train(family, kind, entry, split, widths, batch, epochs, seed):
 
     omega = entry.penalty(numbers) if entry.in_loss else None
     history = fit(
-        model, optimizer, batches, epochs=epochs, penalty=omega, test=split.test, callbacks=snapshot, label=run.label,
+        model, optimizer, batches, epochs=epochs, penalty=omega, test=split.test, capture=True, callbacks=snapshot,
+        label=run.label,
     )  # fmt: skip
     run.epochs = history.epochs
     weights = [i for i, p in enumerate(params) if p.role == "weight"]
