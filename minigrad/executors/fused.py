@@ -32,13 +32,10 @@ class Fused(Emitted):
         super().__init__(names)
         self._made: dict[Update, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
 
-    def __call__(
-        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
-    ) -> tuple[Any, ...]:
-        """Carry the update out in place; return the next values of the state that is numbers."""
-        if captured.current() is not None and self.ready(update, weights, gradients, state, hyper) is None:
+    def _plainly(self, update: Update, *arguments: Any) -> tuple[Any, ...]:
+        if captured.current() is not None:
             captured.refuse()
-        return super().__call__(update, weights, gradients, state, hyper)
+        return super()._plainly(update, *arguments)
 
     def _alike_and_apart(self, arrays: list[Any]) -> bool:
         first = arrays[0]
