@@ -2,9 +2,11 @@
 
 import contextlib
 import ctypes
+import shutil
 import sys
 
 import numpy as np
+import pytest
 
 from minigrad.backend import use_backend
 from minigrad.executors import cache
@@ -188,6 +190,8 @@ class Kernel:
     folder = None
 
     def __init__(self, name, source):
+        if shutil.which("cc") is None:
+            pytest.skip("no C compiler to run the kernels")
         self._name = name
         self._run = compiled_as_c(source, self.folder)
 

@@ -116,7 +116,6 @@ def test_what_does_not_compile_is_not_kept(folder):
     assert not folder.exists()
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
 def test_an_optimizers_kernel_is_found_by_the_next_process(request, folder, compiled, monkeypatch):
     """Which is one that has forgotten what it loaded."""
     if request.node.callspec.params["folder"] == "NVRTC":

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from tests.device.log import LOG
-from tests.device.test_capture import batches
-
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
+from tests.device.runs import batches, bits
 
 STEPS = 7  # RAdam takes its other branch from the sixth on
 
@@ -60,11 +57,8 @@ class Run:
 
     def state(self):
         """All that a step changes, in bits."""
-        found = {}
-        for i, part in enumerate((self.first, self.second, *self.optimizers)):
-            found |= {f"{i}.{k}": x for k, x in part.state_dict().items()}
-        found |= {f"version {i}": [p._version[0] for p in o.params] for i, o in enumerate(self.optimizers)}
-        return {k: x.tobytes() if isinstance(x, np.ndarray) else x for k, x in found.items()}
+        versions = {i: [p._version[0] for p in o.params] for i, o in enumerate(self.optimizers)}
+        return bits(self.first, self.second, *self.optimizers) | versions
 
 
 WHILE_RECORDED = ("beginning", "forward", "backward", "first schedule", "update", "second schedule", "end")

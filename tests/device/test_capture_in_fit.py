@@ -1,18 +1,14 @@
 """`fit` with a captured step: the run that it is without, bit for bit, one launch a full batch."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import optim
 from minigrad.data import Batches
 from minigrad.regularization import L1, L2
 from minigrad.training import fit, load_checkpoint, save_checkpoint
-from tests.device.test_capture import OPTIMIZERS
-
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
+from tests.device.runs import OPTIMIZERS, bits, network
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((50, 6)).astype(np.float32), RNG.integers(0, 3, 50)
@@ -20,10 +16,7 @@ FULL, EPOCH = 6, 7  # batches of 8, and with the one of 2
 
 
 def start(name="adamw", **options):
-    rng = np.random.default_rng(0)
-    model = nn.Sequential(
-        nn.Linear(6, 8, rng=rng), nn.BatchNorm(8), nn.ReLU(), nn.Dropout(0.4, rng=rng), nn.Linear(8, 3, rng=rng)
-    )
+    model = network()
     options = {"schedule": optim.schedules.cosine(20)} | options
     return model, OPTIMIZERS[name](model.parameters(), **options), Batches(X, Y, 8, seed=0, classes=3)
 
@@ -36,10 +29,8 @@ def trained(run, capture, **options):
         callbacks=lambda s: seen.append((s.step, float(s.data_loss), float(s.penalty))),
     )  # fmt: skip
     model, optimizer, batches = run
-    state = model.state_dict() | optimizer.state_dict()
     epochs = [{k: x for k, x in record.items() if k != "seconds"} for record in history.epochs]
-    state = {k: x.tobytes() if isinstance(x, np.ndarray) else x for k, x in state.items()}
-    return history.steps, epochs, seen, state, batches.state_dict()
+    return history.steps, epochs, seen, bits(model, optimizer), batches.state_dict()
 
 
 WAYS = {
