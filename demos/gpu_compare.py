@@ -5,16 +5,15 @@ the same weights on the same batches, with λ = η/α. ``--data DIR`` takes CIFA
 fixed random network made the task.
 """
 
-import json
-import textwrap
 from dataclasses import dataclass, field
 
 import images
 import numpy as np
-from shared import Demo, render
+from shared import Demo, caption
 
 from minigrad import backend
 from minigrad.data import Batches
+from minigrad.extras import need
 from minigrad.lab.compare import whole_run
 from minigrad.lab.figure import PREFIXES, STYLES
 from minigrad.lab.progress import FAMILY_NAMES
@@ -49,7 +48,7 @@ def chosen():
 
 
 def train(family, kind, entry, split, widths, batch, epochs, seed):
-    """Return the `Run`. Nothing is read from the device between two records: snapshots are copies on it."""
+    """Return the `Run`. On a GPU the step is captured and nothing is read between two records: snapshots stay there."""
     numbers = NUMBERS[family]
     model = images.network(widths, seed)
     params = list(model.parameters())
@@ -67,7 +66,8 @@ def train(family, kind, entry, split, widths, batch, epochs, seed):
 
     omega = entry.penalty(numbers) if entry.in_loss else None
     history = fit(
-        model, optimizer, batches, epochs=epochs, penalty=omega, test=split.test, callbacks=snapshot, label=run.label,
+        model, optimizer, batches, epochs=epochs, penalty=omega, test=split.test, capture=True, callbacks=snapshot,
+        label=run.label,
     )  # fmt: skip
     run.epochs = history.epochs
     weights = [i for i, p in enumerate(params) if p.role == "weight"]
@@ -91,11 +91,12 @@ def verdict(apart):
     """Return in words how far the weights ended apart in this run."""
     ends = {f: {doors: d[-1] for doors, d in of.items()} for f, of in apart.items()}
     said = "; ".join(
-        f"{FAMILY_NAMES[f]}: doors 1 and 2 {of['1–2']:.1g}, doors 2 and 3 {of['2–3']:.1g}" for f, of in ends.items()
+        f"{FAMILY_NAMES[f]}: {of['1–2']:.1g} between doors 1 and 2, {of['2–3']:.1g} between doors 2 and 3"
+        for f, of in ends.items()
     )
     ratio = ends["adam"]["2–3"] / max(ends["sgd"]["2–3"], np.finfo(np.float64).tiny)
     much = "L2 in the gradient and weight decay are" + (
-        f" {ratio:.0f} times as far apart behind Adam as behind SGD" if ratio >= 10 else
+        f" {float(f'{ratio:.2g}'):,.0f} times as far apart behind Adam as behind SGD" if ratio >= 10 else
         " not clearly further apart behind Adam than behind SGD in this run"
     )  # fmt: skip
     return f"distance of the last weights in units of ‖θ₀‖: {said}; {much}"
@@ -122,19 +123,20 @@ def draw(figure, runs, apart, note):
         distance.set_yscale("log")
         distance.minorticks_off()
         distance.set_xlabel("step")
+        distance.xaxis.set_major_locator(need("matplotlib.ticker", "lab").MaxNLocator(integer=True))
         distance.legend(frameon=False, loc="best")
-    grid[0][0].set_ylim(bottom=0)
+    grid[0][0].set_ylim(0, 1.1 * max(max(run.norms) for run in runs))
     for row, label in enumerate(
         ("‖w‖", "data loss\n(mean of an epoch)", "test accuracy, %", "distance\n‖θ − θ′‖ / ‖θ₀‖")
     ):
         grid[row][0].set_ylabel(label)
     grid[0][0].legend(frameon=False, loc="lower left", ncols=2)
-    figure.supxlabel(textwrap.fill(note, 125), x=0.01, ha="left", fontsize=7)
+    caption(figure, [note])
 
 
 def main(argv=None):
     demo = Demo(
-        "gpu_compare", __doc__.partition("\n")[0], argv,
+        "gpu_compare", __doc__, argv,
         lambda add: add("--data", metavar="DIR", help="a folder with the files of CIFAR-10's binary version"),
     )  # fmt: skip
     train_size, test_size, batch, epochs, widths = demo.size(
@@ -155,18 +157,14 @@ def main(argv=None):
     words = verdict(apart)
     print(words)
     record = {
-        "data": source, "seed": seed, "backend": demo.backend, "quick": demo.options.quick, "verdict": words,
-        "distances": apart,
+        "data": source, "verdict": words, "distances": apart,
         "runs": [{k: v for k, v in vars(run).items() if k != "points"} for run in runs],
     }  # fmt: skip
     note = (
         f"{shown}. {words[0].upper()}{words[1:]}. float32: behind SGD they are one algorithm, and their distance is "
         "rounding, which the network amplifies."
     )
-    demo.write({
-        "gpu_compare.json": json.dumps(record, ensure_ascii=False).encode(),
-        **render("gpu_compare", lambda figure: draw(figure, runs, apart, note), 7.1, 7.6),
-    })  # fmt: skip
+    demo.finish(record, lambda figure: draw(figure, runs, apart, note), 7.1, 7.6)
 
 
 if __name__ == "__main__":

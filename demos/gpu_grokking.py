@@ -5,12 +5,10 @@ and when it gets the rest right depends on how its weights are regularised (Powe
 several η, beside Adam with L2 in the gradient for several λ. What is printed is computed from this run.
 """
 
-import json
-import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
-from shared import Demo, render
+from shared import Demo, caption
 
 import minigrad as mg
 from minigrad import backend, nn, optim
@@ -84,7 +82,7 @@ def train(key, value, parts, p, hidden, steps, every, seed):
         }  # fmt: skip
 
     title, letter, _ = PANELS[key]
-    with reporter(True, f"{title}, {letter} = {value:g}") as show:
+    with reporter(True, f"{title}, {letter} = {short(value)}") as show:
         show.start(steps, 0, steps)
         for t in range(1, steps + 1):
             loss = step()
@@ -97,27 +95,34 @@ def train(key, value, parts, p, hidden, steps, every, seed):
     return run
 
 
+def short(value):
+    """Return a number as it is read: 1e-6, not 1e-06."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
 def verdict(runs, key):
     """Return in words what the runs of one panel show, and what they do not."""
     title, letter, _ = PANELS[key]
-    said, late = [], []
+    said, never, late = [], [], []
     for run in (r for r in runs if r.key == key):
         fitted, known = run.since("train"), run.since("test")
         if known is None:
-            said.append(f"{letter} = {run.value:g}: not learned, the test accuracy ends at {run.test[-1]:.0%}")
+            never.append(f"{letter} = {short(run.value)} ({run.test[-1]:.0%})")
         else:
-            said.append(f"{letter} = {run.value:g}: fitted at step {fitted}, learned at {known}")
+            said.append(f"{letter} = {short(run.value)}: fitted at step {fitted}, learned at {known}")
             if run.value and fitted is not None and known >= LATE * fitted:
                 late.append(run)
+    if never:
+        said.append(f"not learned (test accuracy at the end): {', '.join(never)}")
     none = next(r for r in runs if r.key == key and not r.value)
     if late and none.since("test") is None:
-        those = ", ".join(f"{letter} = {r.value:g}" for r in late)
+        those = ", ".join(f"{letter} = {short(r.value)}" for r in late)
         shown = f"with {those} it groks, and without regularisation it does not within {none.steps[-1]} steps"
     elif late:
         shown = "it groks, but also learns without any regularisation: the knob decides at most when"
     else:
-        shown = "no grokking is seen in this run"
-    return f"{title}: {'; '.join(said)}. Here {shown}."
+        shown = "no grokking is seen"
+    return f"{title}: {'; '.join(said)}. In this run {shown}."
 
 
 def draw(figure, runs, note):
@@ -131,26 +136,33 @@ def draw(figure, runs, note):
         for run, colour, dash in zip((r for r in runs if r.key == key), colours, dashes, strict=True):
             accuracy.plot(run.steps, [100 * a for a in run.train], color=colour, lw=0.5, alpha=0.6)
             accuracy.plot(
-                run.steps, [100 * a for a in run.test], color=colour, ls=dash, lw=1.4, label=f"{letter} = {run.value:g}"
+                run.steps,
+                [100 * a for a in run.test],
+                color=colour,
+                ls=dash,
+                lw=1.4,
+                label=f"{letter} = {short(run.value)}",
             )
             norm.plot(run.steps, run.norm, color=colour, ls=dash, lw=1.4)
         accuracy.set_title(title, loc="left")
-        accuracy.set_xscale("log")
-        accuracy.legend(frameon=False, loc="center left", handlelength=3.2)
-        norm.set_xlabel("step")
-        norm.set_yscale("log")
-        norm.yaxis.set_major_locator(tickers.LogLocator(subs=(1, 2, 5)))
-        norm.yaxis.set_major_formatter(tickers.ScalarFormatter())
+        handles, labels = accuracy.get_legend_handles_labels()
+        norm.legend(
+            handles, labels, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=2.8,
+            handletextpad=0.6, columnspacing=1, borderpad=0, borderaxespad=0.2,
+        )  # fmt: skip
+        norm.set(xlabel="step", xscale="log", yscale="log")
+        for axis, marks in ((norm.xaxis, (1, 3)), (norm.yaxis, (1, 2, 3, 5))):
+            axis.set_major_locator(tickers.LogLocator(subs=marks))
+            axis.set_major_formatter(tickers.StrMethodFormatter("{x:g}"))
+        accuracy.minorticks_off()
         norm.minorticks_off()
     grid[0][0].set_ylabel("accuracy, %\n(thin: training set, wide: test set)")
     grid[1][0].set_ylabel("‖w‖")
-    figure.supxlabel(
-        "\n".join(textwrap.fill(line.replace(" = ", " = "), 120) for line in note), x=0.01, ha="left", fontsize=7
-    )
+    caption(figure, note)
 
 
 def main(argv=None):
-    demo = Demo("gpu_grokking", __doc__.partition("\n")[0], argv)
+    demo = Demo("gpu_grokking", __doc__, argv)
     seed = demo.options.seed
     p, hidden, steps, every = demo.size(quick=(7, 16, 30, 10), cpu=(31, 128, 4000, 20), gpu=(97, 512, 40_000, 100))
     share = 0.6
@@ -162,17 +174,9 @@ def main(argv=None):
             runs += [train(key, value, parts, p, hidden, steps, every, seed) for value in values]
     words = [verdict(runs, key) for key in PANELS]
     print("\n".join(words))
-    record = {
-        "p": p, "share": share, "steps": steps, "lr": LR, "seed": seed, "backend": demo.backend,
-        "quick": demo.options.quick, "verdict": words, "runs": [vars(run) for run in runs],
-    }  # fmt: skip
+    record = {"p": p, "share": share, "steps": steps, "lr": LR, "verdict": words, "runs": [vars(run) for run in runs]}
     note = [f"{shown}, seed {seed}. Learned: {KNOWN:.0%} of the test set.", *words]
-    demo.write(
-        {
-            "gpu_grokking.json": json.dumps(record, ensure_ascii=False).encode(),
-            **render("gpu_grokking", lambda figure: draw(figure, runs, note), 7.1, 5.6),
-        }
-    )
+    demo.finish(record, lambda figure: draw(figure, runs, note), 7.1, 5.8)
 
 
 if __name__ == "__main__":

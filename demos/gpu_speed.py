@@ -5,16 +5,14 @@ installed, on one core of the CPU and, where there is one, on the GPU. It is a d
 `minigrad bench` measures, in processes of their own and in turns.
 """
 
-import json
 import os
 import statistics
-import textwrap
 import time
 from contextlib import contextmanager
 
 import contenders
 import numpy as np
-from shared import Demo, render
+from shared import Demo, caption
 
 from minigrad.extras import need
 from minigrad.lab.figure import BLUE, GREEN, ORANGE, PURPLE, RED
@@ -112,8 +110,8 @@ def verdict(times):
         return ["none of the contenders is installed: nothing was timed"]
     widest = max(next(iter(cpu.values())))
     order = sorted(cpu, key=lambda name: cpu[name][widest])
-    shown = ", ".join(f"{contenders.LABELS[name]} {1e3 * cpu[name][widest]:.2g} ms" for name in order)
-    said = [f"One core, width {widest}: {shown}"]
+    shown = "; ".join(f"{contenders.LABELS[name]}: {1e3 * cpu[name][widest]:.2g} ms" for name in order)
+    said = [f"One core, width {widest}. {shown}"]
     if "gpu" not in times:
         return [*said, "No GPU: the CPU alone was timed, and where a GPU begins to pay was not measured"]
     for name, gpu in times["gpu"].items():
@@ -125,7 +123,7 @@ def verdict(times):
 
 
 def draw(figure, times, note):
-    axes = figure.subplots()
+    axes, tickers = figure.subplots(), need("matplotlib.ticker", "lab")
     for device, dash in (("cpu", (0, (4, 2))), ("gpu", "-")):
         for name, found in times.get(device, {}).items():
             axes.plot(
@@ -134,9 +132,12 @@ def draw(figure, times, note):
             )  # fmt: skip
     axes.set(xlabel=f"width (batch {BATCH})", ylabel="milliseconds per training step", yscale="log")
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(need("matplotlib.ticker", "lab").ScalarFormatter())
-    axes.legend(frameon=False, loc="upper left")
-    figure.supxlabel("\n".join(textwrap.fill(line, 85) for line in note), x=0.01, ha="left", fontsize=7)
+    axes.yaxis.set_major_locator(tickers.LogLocator(subs=(1, 2, 5)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(tickers.StrMethodFormatter("{x:g}"))
+    axes.minorticks_off()
+    figure.legend(frameon=False, loc="outside right upper")
+    caption(figure, note)
 
 
 def asked(text):
@@ -150,7 +151,7 @@ def asked(text):
 def main(argv=None):
     every = ",".join(contenders.MAKERS)
     demo = Demo(
-        "gpu_speed", __doc__.partition("\n")[0], argv,
+        "gpu_speed", __doc__, argv,
         lambda add: add("--contenders", default=every, metavar="A,B", help="default: %(default)s"),
     )  # fmt: skip
     given = demo.options.contenders
@@ -170,16 +171,8 @@ def main(argv=None):
     words = verdict(times)
     words += [f"{device.upper()} without {name}: {why}" for device, of in left_out.items() for name, why in of.items()]
     print("\n".join(words))
-    record = {
-        "seconds": times, "left_out": left_out, "batch": BATCH, "seed": demo.options.seed, "backend": demo.backend,
-        "quick": demo.options.quick, "verdict": words,
-    }  # fmt: skip
-    demo.write(
-        {
-            "gpu_speed.json": json.dumps(record, ensure_ascii=False).encode(),
-            **render("gpu_speed", lambda figure: draw(figure, times, words), 5.0, 4.0),
-        }
-    )
+    record = {"seconds": times, "left_out": left_out, "batch": BATCH, "verdict": words}
+    demo.finish(record, lambda figure: draw(figure, times, words), 7.1, 4.0)
 
 
 if __name__ == "__main__":

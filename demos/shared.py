@@ -2,7 +2,9 @@
 
 import argparse
 import io
-from collections.abc import Callable, Mapping
+import json
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,8 +28,10 @@ class Demo:
     """
 
     def __init__(self, name: str, about: str, argv: Any, add: Callable[[Any], Any] | None = None):
+        """`about` is the demo's docstring, of which ``--help`` shows the first line."""
         self.name = name
-        self.parser = argparse.ArgumentParser(prog=name, description=about, allow_abbrev=False)
+        description = about.partition("\n")[0]
+        self.parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
         option = self.parser.add_argument
         option("--backend", choices=("numpy", "cupy"), help="default: cupy if there is a GPU, else numpy")
         option("--seed", type=int, default=0, metavar="N", help="of everything that is drawn (default: 0)")
@@ -75,6 +79,12 @@ class Demo:
         with mg.use_backend(self.backend):
             yield
 
+    def finish(self, record: Mapping[str, Any], draw: Callable[[Any], None], width: float, height: float) -> None:
+        """Write what was found, with the options that decide it, as JSON, and its figure; all files or none."""
+        about = {"seed": self.options.seed, "backend": self.backend, "quick": self.options.quick}
+        content = json.dumps({**about, **record}, ensure_ascii=False).encode()
+        self.write({f"{self.name}.json": content, **render(self.name, draw, width, height)})
+
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write all files or none, and say where they are."""
         written = self.check("--out", lambda: write_all(self.options.out, files))
@@ -93,3 +103,10 @@ def render(name: str, draw: Callable[[Any], None], width: float, height: float) 
             figure.savefig(buffer, format=kind, **options)
             files[f"{name}.{kind}"] = buffer.getvalue()
     return files
+
+
+def caption(figure: Any, lines: Sequence[str]) -> None:
+    """Write lines below the figure, wrapped to its width. A number stays with its sign and its unit."""
+    kept = (line.replace(" = ", "\u00a0=\u00a0").replace(" ms", "\u00a0ms") for line in lines)
+    wrapped = [textwrap.fill(line, int(18 * figure.get_figwidth())) for line in kept]
+    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7)

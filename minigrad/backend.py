@@ -19,8 +19,8 @@ import numpy as np
 from minigrad.rules import functions
 
 __all__ = [
-    "Graph", "Ring", "cache", "compiled", "constant", "current", "describe_devices", "launch", "namespace", "ones_like",
-    "to_host", "use_backend", "zeros",
+    "Graph", "Ring", "cache", "compiled", "compiler", "constant", "current", "describe_devices", "launch", "namespace",
+    "ones_like", "to_host", "use_backend", "zeros",
 ]  # fmt: skip
 
 _NAMES = ("numpy", "cupy")
@@ -118,18 +118,27 @@ def compiled(source: str, architecture: str) -> bytes:
     return made
 
 
-def launch(source: str, name: str, n: int, arrays: Sequence[Any]) -> None:
-    """Start the kernel `name` of `source` on `n` threads: ``name(n, *arrays)``. It is compiled once per device."""
+def compiler() -> str:
+    """Return what decides, beside source and architecture, what `compiled` makes: NVRTC's version and its options."""
+    version = ".".join(map(str, _cupy().cuda.nvrtc.getVersion()))
+    return " ".join(["NVRTC", version, *_OPTIONS])
+
+
+def launch(source: str, name: str, n: int, arrays: Sequence[Any], make: Callable[[str, str], bytes] = compiled) -> None:
+    """Start the kernel `name` of `source` on `n` threads: ``name(n, *arrays)``.
+
+    It is compiled once per device, by `make`, which is called as `compiled` is.
+    """
     if n:
-        kernel = _kernel(_cupy(), _cupy().cuda.runtime.getDevice(), source, name)
+        kernel = _kernel(_cupy(), _cupy().cuda.runtime.getDevice(), source, name, make)
         kernel((-(-n // _THREADS),), (_THREADS,), (np.int64(n), *arrays))
 
 
 @functools.cache
-def _kernel(cupy: Any, device: int, source: str, name: str) -> Any:
+def _kernel(cupy: Any, device: int, source: str, name: str, make: Callable[[str, str], bytes]) -> Any:
     found = cupy.cuda.runtime.getDeviceProperties(device)
     module = cupy.cuda.function.Module()
-    module.load(compiled(source, f"sm_{found['major']}{found['minor']}"))
+    module.load(make(source, f"sm_{found['major']}{found['minor']}"))
     return module.get_function(name)
 
 

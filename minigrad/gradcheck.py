@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import ops
+from minigrad import backend, ops
 from minigrad.autodiff import Node
 from minigrad.tensor import Tensor, no_grad
 from minigrad.transforms import pullback
@@ -20,7 +20,8 @@ DIFFERENCES = "random-projection differences"
 # A complex step has no truncation or cancellation error: what is left is rounding, here allowed 10⁷ units of it.
 # A central difference of width ∛ε is good to about ε^(2/3) = 4·10⁻¹¹ of the function's scale.
 _STEP, _TOLERANCE = 2.0**-100, 1e-9
-_WIDTH, _LOOSE = float(np.cbrt(np.finfo(float).eps)), 1e-6
+_EPS = float(np.finfo(float).eps)
+_WIDTH, _LOOSE = float(np.cbrt(_EPS)), 1e-6
 
 
 class GradientError(AssertionError):
@@ -46,6 +47,9 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 2, seed: int = 0) 
     The oracle is the complex step, Im f(x + ihv)/h, exact to rounding; where a function does not run on complex
     numbers, central differences. Kinks are compared where the real parts lie.
 
+    Arguments on a GPU are checked there, and NumPy's go to the current back end, as in `minigrad.tensor`. Directions
+    are drawn on the host, so that they are the same, and every comparison waits for the device.
+
     Args:
         f: a function of tensors whose value is a tensor.
         args: arrays; those of floating dtype are checked, in float64, others are passed on as they are.
@@ -60,36 +64,36 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 2, seed: int = 0) 
         raise ValueError(f"order must be 1 or 2, got {order!r}")
     rng = np.random.default_rng(seed)
     points = [_as_float64(x) for x in args]
-    checked = tuple(i for i, x in enumerate(points) if isinstance(x, np.ndarray) and x.dtype == np.float64)
+    checked = tuple(i for i, x in enumerate(points) if getattr(x, "dtype", None) == np.float64)
     if not checked:
         raise ValueError("gradcheck needs at least one argument of floating dtype")
     y, pull = pullback(f, checked, tuple(points))
-    u = rng.standard_normal(y.shape)
+    u = _drawn(rng, y.data)
     gradients = pull(u)
 
     def projected(*xs: Any) -> Any:
         with no_grad():
-            return np.sum(u * _plain(f(*[Tensor(x) if i in checked else x for i, x in enumerate(xs)])))
+            return (u * _plain(f(*[Tensor(x) if i in checked else x for i, x in enumerate(xs)]))).sum()
 
     complex_step = _runs_on_complex(projected, points, checked)
     oracle = _by_complex_step if complex_step else _by_differences
-    noise = float(np.finfo(float).eps * np.sum(np.abs(u * y.data)))
+    noise = _EPS * float(abs(u * y.data).sum())
     errors = {1: _compare(1, projected, gradients, points, checked, oracle, noise, rng)}
 
     if order == 2:
-        w = {i: rng.standard_normal(points[i].shape) for i in checked}
+        w = {i: _drawn(rng, points[i]) for i in checked}
 
         def slope(*xs: Any) -> Any:
             _, pull = pullback(f, checked, xs)
-            return sum(np.sum(w[i] * g) for i, g in zip(checked, pull(u), strict=True))
+            return sum((w[i] * g).sum() for i, g in zip(checked, pull(u), strict=True))
 
         def slope_on_tensors(*xs: Any) -> Any:
             _, pull = pullback(f, checked, xs)
             return sum(ops.sum(w[i] * g) for i, g in zip(checked, pull(u), strict=True))
 
         z, pull_twice = pullback(slope_on_tensors, checked, tuple(points))
-        gradients = pull_twice(np.ones_like(z.data))
-        noise = float(np.finfo(float).eps * abs(z.data))
+        gradients = pull_twice(backend.ones_like(z.data))
+        noise = _EPS * float(abs(z.data))
         errors[2] = _compare(2, slope, gradients, points, checked, oracle, noise, rng)
     kinks = _operations(f(*[Tensor(x, requires_grad=True) if i in checked else x for i, x in enumerate(points)]))
     return Report(
@@ -111,9 +115,9 @@ def _compare(
     worst = 0.0
     for i, g in zip(checked, gradients, strict=True):
         for _ in range(2):
-            v = rng.standard_normal(points[i].shape)
-            found, expected = float(np.sum(g * v)), oracle(function, points, i, checked, v)
-            scale = float(np.sum(np.abs(g * v))) + abs(expected)
+            v = _drawn(rng, points[i])
+            found, expected = float((g * v).sum()), oracle(function, points, i, checked, v)
+            scale = float(abs(g * v).sum()) + abs(expected)
             tolerance = _TOLERANCE if oracle is _by_complex_step else _LOOSE
             floor = 64 * noise / (1 if oracle is _by_complex_step else _WIDTH)
             error = abs(found - expected)
@@ -142,7 +146,7 @@ def _runs_on_complex(f: Callable[..., Any], points: list[Any], checked: tuple[in
         value = f(*[x + 0j if i in checked else x for i, x in enumerate(points)])
     except TypeError:
         return False
-    return bool(np.iscomplexobj(value))
+    return bool(value.dtype.kind == "c")
 
 
 def _operations(y: Tensor) -> dict[str, bool]:
@@ -161,9 +165,15 @@ def _operations(y: Tensor) -> dict[str, bool]:
 
 def _as_float64(x: Any) -> Any:
     x = x.data if isinstance(x, Tensor) else x
-    if isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f"):
-        return np.asarray(x, dtype=np.float64)
+    if isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind == "f"):
+        xp = backend.namespace(x)
+        return (backend.current() if xp is np else xp).asarray(x, dtype=np.float64)
     return x
+
+
+def _drawn(rng: np.random.Generator, x: Any) -> Any:
+    """Return a random direction of the shape of `x`, where `x` is."""
+    return backend.namespace(x).asarray(rng.standard_normal(x.shape))
 
 
 def _plain(y: Any) -> Any:

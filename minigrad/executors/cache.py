@@ -1,17 +1,18 @@
-"""Emitted sources as real files in the user's cache directory, where numba keeps what it compiled from them.
+"""Files in the user's cache directory: emitted sources, what numba compiled from them, and CUDA's kernels.
 
-numba caches a function by the file that it stands in, so its source must be one. Files are named by their content:
-nothing in the directory is ever out of date, and all of it may be deleted at any time.
+numba caches a function by the file that it stands in, so its source must be one. Files are named by their content, or
+by what decides it: nothing in the directory is ever out of date, and all of it may be deleted at any time.
 """
 
 import contextlib
 import importlib.util
 import os
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["directory", "module"]
+__all__ = ["directory", "module", "write"]
 
 
 def directory() -> Path:
@@ -57,18 +58,23 @@ def module(source: str) -> ModuleType:
     return found
 
 
-def _write(path: Path, source: str) -> Path:
-    """Write a file whole or not at all, and leave one alone that is as it should be: numba goes by its time."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if path.read_text("utf-8") == source:
-            return path
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, whoever else writes it meanwhile. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        temporary.write_text(source, "utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _write(path: Path, source: str) -> Path:
+    """Write a source, and leave a file alone that is as it should be: numba goes by its time."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if path.read_text("utf-8") == source:
+            return path
+    write(path, source.encode())
     return path

@@ -15,7 +15,9 @@ import numpy as np
 from minigrad import backend
 from minigrad.tensor import Tensor, result
 
-__all__ = ["Recorded", "capture", "current", "number", "refuse"]
+__all__ = ["Kept", "Recorded", "capture", "current", "number", "refuse"]
+
+Kept = Callable[[], Callable[[], Any]]  # keeps what a part of the host is about to change; returns what puts it back
 
 LARGEST = 4096  # bytes that a step may take from the host
 _ALIGNED = 16
@@ -30,16 +32,31 @@ class Recorded:
 
     def __init__(self) -> None:
         self.recording = True
-        self._again: list[Callable[[], Any]] = []
+        self._again: list[tuple[Callable[[], Any], Kept]] = []
+        self._undo: list[Callable[[], Any]] = []  # of the parts that ran since the last launch
         self._host = np.zeros(LARGEST, np.uint8)
         self._device = backend.current().zeros(LARGEST, np.uint8)
         self._ring = backend.Ring(LARGEST, slots=8)
         self._used = 0
         self._expected = 0
 
-    def again(self, part: Callable[[], Any]) -> None:
-        """Run `part`, a part of the step on the host, before each replay; in the order of these calls."""
-        self._again.append(part)
+    def again(self, part: Callable[[], Any], kept: Kept) -> None:
+        """Run `part`, a part of the step on the host, before each replay; in the order of these calls.
+
+        Called before `part` runs for the first time. Each time that nothing is launched afterwards, what ``kept()``
+        returned before is called.
+        """
+        self._undo.append(kept())
+        self._again.append((part, kept))
+
+    def undo(self) -> None:
+        """Put back what the host's parts of the step have changed since the last launch."""
+        while self._undo:
+            self._undo.pop()()
+
+    def launched(self) -> None:
+        """Note that the step was made: there is nothing to put back any more."""
+        self._undo.clear()
 
     def take(self, values: Any) -> Any:
         """Return the array on the device in which `values`, of the host, will stand. Every replay asks in this order.
@@ -62,7 +79,8 @@ class Recorded:
         self._used = 0
         token = _current.set(self)
         try:
-            for part in self._again:
+            for part, kept in self._again:
+                self._undo.append(kept())
                 part()
         finally:
             _current.reset(token)
@@ -82,12 +100,15 @@ _current: ContextVar[Recorded | None] = ContextVar("minigrad_captured", default=
 current = _current.get
 
 
-def number(following: Callable[[], Any], dtype: Any) -> Any:
-    """Return ``following()``; in a captured step, a 0-d array on the device that holds the next one at each replay."""
+def number(following: Callable[[], Any], dtype: Any, kept: Kept) -> Any:
+    """Return ``following()``; in a captured step, a 0-d array on the device that holds the next one at each replay.
+
+    `kept` is for what `following` changes, as in `Recorded.again`.
+    """
     recorded = _current.get()
     if recorded is None:
         return following()
-    recorded.again(lambda: recorded.take(np.array(following(), dtype)))
+    recorded.again(lambda: recorded.take(np.array(following(), dtype)), kept)
     return recorded.take(np.array(following(), dtype))
 
 
@@ -122,6 +143,10 @@ def capture(step: Callable[..., Any]) -> Callable[..., Any]:
     Raises (when called):
         ValueError: an argument has another shape or dtype than when the step was recorded, or is not the same number.
         RuntimeError: an optimizer within cannot take its numbers from the device, or `step` reads the device.
+
+    Whatever is raised from the second call on, by `step` or by minigrad, before the work is launched, the step was not
+    made: weights, optimizers and the steps of dropout are as before, and the function can be called again. Gradients
+    may be set, and must be forgotten (`zero_grad`), as after any step that was broken off.
     """
     return step if backend.current() is np else _Captured(step)
 
@@ -141,24 +166,31 @@ class _Captured:
                 found = self._step(*(_like(x, _on_device(x)) for x in arguments))
             self._warm = True
             return _copied(found)
-        if self._recorded is None:
-            self._record(arguments)
-        else:
-            self._check(arguments)
-            self._recorded.replay()
-        assert self._recorded is not None
-        with self._graph.order():
-            for own, x in zip(self._own, arguments, strict=True):
-                if _is_array(own):
-                    _data(own)[...] = _on_device(x)
-            self._recorded.send()
-            self._graph.launch()
-            return _copied(self._results)
+        recorded = self._recorded or self._prepare(arguments)
+        try:
+            if recorded.recording:
+                self._record(recorded)
+            else:
+                self._check(arguments)
+                recorded.replay()
+            with self._graph.order():
+                for own, x in zip(self._own, arguments, strict=True):
+                    if _is_array(own):
+                        _data(own)[...] = _on_device(x)
+                recorded.send()
+                self._graph.launch()
+                recorded.launched()
+                return _copied(self._results)
+        except BaseException:
+            recorded.undo()
+            raise
 
-    def _record(self, arguments: tuple[Any, ...]) -> None:
+    def _prepare(self, arguments: tuple[Any, ...]) -> Recorded:
         with self._graph.place():
             self._own = [_like(x, backend.current().array(_on_device(x)) if _is_array(x) else x) for x in arguments]
-            recorded = Recorded()
+            return Recorded()
+
+    def _record(self, recorded: Recorded) -> None:
         with _recording(recorded):
             self._results = self._graph.record(lambda: self._step(*self._own))
         self._recorded = recorded

@@ -70,11 +70,11 @@ class Auto:
         if (large_enough or not isinstance(weights, np.ndarray)) and update not in self._untraceable:
             chosen = self._chosen(weights)
             try:
-                chosen.ready(update, weights, gradients, state, hyper)
+                ready = chosen.ready(update, weights, gradients, state, hyper)
             except (TypeError, ValueError):  # the trace's refusals; what the update itself raises it raises again
                 self._untraceable.add(update)
             else:
-                return chosen(update, weights, gradients, state, hyper)
+                return chosen.carry_out(ready, update, weights, gradients, state, hyper)
         if captured.current() is not None:
             captured.refuse()
         return plain.execute(update, weights, gradients, state, hyper)

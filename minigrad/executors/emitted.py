@@ -20,6 +20,7 @@ __all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "ordered"]
 
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
+Ready = tuple[list[Any], dict[str, Any], tuple[Any, Runner]]  # arrays, numbers, and what runs on them
 
 REMEMBERED = 64  # sets of arrays
 BLOCK = 2**17  # bytes of each array in one block: the arrays of a rule, and its scratch, stay in the cache
@@ -54,18 +55,27 @@ class Emitted:
     ) -> tuple[Any, ...]:
         """Carry the update out in place; return the next values of the state that is numbers."""
         ready = self.ready(update, weights, gradients, state, hyper)
-        if ready is None:
-            return plain.execute(update, weights, gradients, state, hyper)
-        arrays, numbers, (scalars, run) = ready
-        constants, following = scalars(*numbers.values())
-        if not _all_plain(constants):
-            return plain.execute(update, weights, gradients, state, hyper)
-        run(arrays, [weights.dtype.type(x) for x in constants])
-        return tuple(following)
+        return self.carry_out(ready, update, weights, gradients, state, hyper)
+
+    def carry_out(
+        self, ready: Ready | None, update: Update, weights: Any, gradients: Any, state: Sequence[Any],
+        hyper: Mapping[str, Any],
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Carry the update out with what `ready` returned for the same arguments."""
+        if ready is not None:
+            arrays, numbers, (scalars, run) = ready
+            constants, following = scalars(*numbers.values())
+            if _all_plain(constants):
+                run(arrays, [weights.dtype.type(x) for x in constants])
+                return tuple(following)
+        return self._plainly(update, weights, gradients, state, hyper)
+
+    def _plainly(self, update: Update, *arguments: Any) -> tuple[Any, ...]:
+        return plain.execute(update, *arguments)
 
     def ready(
         self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
-    ) -> tuple[list[Any], dict[str, Any], tuple[Any, Runner]] | None:
+    ) -> Ready | None:
         """Return arrays, numbers and what runs on them, or None where that is the plain update. Writes nothing.
 
         Raises UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted.

@@ -1,8 +1,9 @@
 """The update of a group as one launch on a GPU, its numbers read from the device.
 
 The kernel is emitted from the trace (`minigrad.executors.cuda`) with all branches that its scalars may take, compiled
-without what changes bits, and kept. What depends on scalars alone is computed on the host and sent ahead of the launch:
-nothing is read and nobody waits. In a captured step the launch was recorded, and only the numbers are new.
+without what changes bits, and kept (`minigrad.executors.binaries`). What depends on scalars alone is computed on the
+host and sent ahead of the launch: nothing is read and nobody waits. In a captured step the launch was recorded, and
+only the numbers are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors import captured, cuda
+from minigrad.executors import binaries, captured, cuda
 from minigrad.executors.branches import branches, holds
 from minigrad.executors.emitted import Emitted, Update, ordered
 from minigrad.executors.kernel import Kernel, host, kernel
@@ -31,13 +32,10 @@ class Fused(Emitted):
         super().__init__(names)
         self._made: dict[Update, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
 
-    def __call__(
-        self, update: Update, weights: Any, gradients: Any, state: Sequence[Any], hyper: Mapping[str, Any]
-    ) -> tuple[Any, ...]:
-        """Carry the update out in place; return the next values of the state that is numbers."""
-        if captured.current() is not None and self.ready(update, weights, gradients, state, hyper) is None:
+    def _plainly(self, update: Update, *arguments: Any) -> tuple[Any, ...]:
+        if captured.current() is not None:
             captured.refuse()
-        return super().__call__(update, weights, gradients, state, hyper)
+        return super()._plainly(update, *arguments)
 
     def _alike_and_apart(self, arrays: list[Any]) -> bool:
         first = arrays[0]
@@ -92,7 +90,7 @@ class Fused(Emitted):
             else:
                 at = recorded.take(values)
             if recorded is None or recorded.recording:
-                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at])
+                backend.launch(sources[first.dtype.name], cuda.NAME, first.size, [*arrays, at], binaries.binary)
 
         return launch
 

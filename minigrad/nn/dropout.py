@@ -1,5 +1,6 @@
 """Dropout, whose masks can be drawn again."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,16 @@ class Dropout(Module):
         if not self.training:
             return x
         key = (int(self.key[0]), int(self.key[1]))
-        return dropout(x, self.rate, key, captured.number(self._next, np.uint32))
+        return dropout(x, self.rate, key, captured.number(self._next, np.uint32, self._kept))
 
     def _next(self) -> int:
         step = int(self.step)
         self.step += 1
         return step
+
+    def _kept(self) -> Callable[[], None]:
+        step = int(self.step)
+        return lambda: self.step.fill(step)
 
     def options(self) -> str:
         """Return the rate."""

@@ -128,6 +128,19 @@ class Group:
             self.t[i] += 1
         wrote(*self.params[first:last])
 
+    def kept(self) -> Callable[[], None]:
+        """Return a function that puts back what a step changes on the host: counts, numbers, where gradients are."""
+        t, numbers = list(self.t), {name: list(of) for name, of in self.numbers.items()}
+        of_params = [(p, p._version[0], p.grad) for p in self.params]
+
+        def restore() -> None:
+            self.t, self.numbers = t, numbers
+            self.forget_runs()
+            for p, version, grad in of_params:
+                p._version[0], p.grad = version, grad
+
+        return restore
+
 
 def lay_out(
     params: Sequence[Parameter], selects: Callable[[Any], bool] | None, states: int, numbers: Mapping[str, Any]

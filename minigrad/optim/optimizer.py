@@ -139,7 +139,7 @@ class Optimizer:
         recorded = captured.current()
         if recorded is not None and recorded.recording:
             took_part = [p for p in self.params if p.grad is not None]
-            recorded.again(lambda: self._again(took_part))
+            recorded.again(lambda: self._again(took_part), self._kept)
             if not isinstance(self.executor, executors.Auto | Fused):
                 captured.refuse()
         rule, regularizer = self._numbers.at(self.steps)
@@ -162,6 +162,17 @@ class Optimizer:
         for p in took_part:
             p.grad = p.grad_home  # where the recorded `backward` writes it
         self.step()
+
+    def _kept(self) -> Callable[[], None]:
+        """Return a function that puts back what a step changes on the host."""
+        steps, parts = self.steps, [group.kept() for group in self.groups]
+
+        def restore() -> None:
+            self.steps = steps
+            for part in parts:
+                part()
+
+        return restore
 
     def zero_grad(self) -> None:
         """Forget all gradients: ``p.grad = None``.

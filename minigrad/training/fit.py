@@ -12,6 +12,7 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.data import Batches
+from minigrad.executors import captured
 from minigrad.nn import Module
 from minigrad.regularization import Penalty
 from minigrad.regularization.checks import integer
@@ -61,6 +62,7 @@ def fit(
     clip_value: float | None = None,
     clip_norm: float | None = None,
     log_every: int = 50,
+    capture: bool = False,
     callbacks: Callable[[State], Any] | Iterable[Callable[[State], Any]] = (),
     progress: bool | Quiet = True,
     label: str = "",
@@ -89,6 +91,10 @@ def fit(
         clip_norm: scale gradients to a joint norm of at most clip_norm (`clip_by_norm`), after clip_value. Both act
             *before the optimizer's door*: they see a penalty in the loss, but neither ``l2=`` nor ``decay=``.
         log_every: steps between two records. Only then, and at the end of an epoch, anything is read from the device.
+        capture: on a GPU, record the step and replay it, with the same results (`minigrad.capture`). Steps are recorded
+            for full batches; a shorter last one takes the step itself. On NumPy nothing is different. What `model`,
+            `loss` and `penalty` do on the host is done twice and then never again, and what a callback changes about
+            them (modes, coefficients) is not seen: hence not the default.
         callbacks: functions of a `State`, called after every step; after the last one of an epoch its record is in
             ``state.history`` already. One that sets ``state.stop`` ends the run.
         progress: a live bar in a terminal and plain lines without one; False for silence; or a reporter of one's own.
@@ -96,38 +102,45 @@ def fit(
 
     Warns (UserWarning) where the time scale of weight decay, 1/η steps, is shorter than an epoch.
 
-    Raises ValueError if `epochs` are complete already or the optimizer has no parameter of the model, TypeError for a
-    penalty that is no function, and whatever model, loss and callbacks raise. The modes of the
-    model are afterwards what they were.
+    Raises ValueError if `epochs` are complete already, if the optimizer has no parameter of the model, or where a
+    coefficient of the penalty depends on the step and `capture` would freeze it; TypeError for a penalty that is no
+    function; RuntimeError for a step that cannot be captured, which says why; and whatever model, loss and callbacks
+    raise. The modes of the model are afterwards what they were.
     """
     epochs, log_every = integer("epochs", epochs), integer("log_every", log_every)
-    _check(model, optimizer, batches, epochs, penalty)
+    _check(model, optimizer, batches, epochs, penalty, capture)
     optimizer.describe(steps_per_epoch=len(batches))  # warns of a decay that forgets within an epoch
     calls = [callbacks] if callable(callbacks) else list(callbacks)
     params = list(optimizer.params)
     weights = [p for p in params if is_weight(p)] or params
     state = State(model, optimizer, batches, step=optimizer.steps)
     meter = Meter()
+
+    def step(x: Any, y: Any) -> tuple[Any, Any, Any]:
+        optimizer.zero_grad()
+        prediction = model(x)
+        data_loss = loss(prediction, y)
+        omega = _omega(penalty, params, optimizer.steps)
+        (data_loss if penalty is None else data_loss + omega).backward()
+        if clip_value is not None:
+            clip_by_value(params, clip_value)
+        if clip_norm is not None:
+            clip_by_norm(params, clip_norm)
+        optimizer.step()
+        return data_loss.data, getattr(omega, "data", omega), hits(prediction, y)
+
+    of_full_batch = captured.capture(step) if capture else step
+    full = min(batches.batch_size, batches.examples)
     with modes_kept(model), reporter(progress, label) as show:
         show.start(epochs * len(batches), batches.epoch * len(batches) + batches.position, epochs)
         while batches.epoch < epochs and not state.stop:
             model.train()
             epoch, began = batches.epoch, time.perf_counter()
             for x, y in batches:
-                optimizer.zero_grad()
-                prediction = model(x)
-                data_loss = loss(prediction, y)
-                omega = _omega(penalty, params, optimizer.steps)
-                (data_loss if penalty is None else data_loss + omega).backward()
-                if clip_value is not None:
-                    clip_by_value(params, clip_value)
-                if clip_norm is not None:
-                    clip_by_norm(params, clip_norm)
-                optimizer.step()
-
+                run = of_full_batch if len(y) == full else step
+                state.data_loss, state.penalty, right = run(x, y)
                 state.step = optimizer.steps
-                state.data_loss, state.penalty = data_loss.data, getattr(omega, "data", omega)
-                meter.add(state.data_loss, hits(prediction, y), state.penalty, len(y))
+                meter.add(state.data_loss, right, state.penalty, len(y))
                 show.advance(epoch + 1)
                 if state.step % log_every == 0:
                     record: Record = {"step": state.step, "epoch": epoch + batches.position / len(batches)}
@@ -154,11 +167,16 @@ def _omega(penalty: Any, params: list[Any], step: int) -> Any:
     return penalty(params, step=step) if isinstance(penalty, Penalty) else penalty(params)
 
 
-def _check(model: Module, optimizer: Any, batches: Batches, epochs: int, penalty: Any) -> None:
+def _check(model: Module, optimizer: Any, batches: Batches, epochs: int, penalty: Any, capture: bool) -> None:
     if penalty is not None and not callable(penalty):
         raise TypeError(
             f"penalty must be a function of the parameters, such as L2(0.01), got {penalty!r}; weight decay is no "
             "penalty and belongs to the optimizer: decay="
+        )
+    if capture and isinstance(penalty, Penalty) and any(map(callable, penalty.coefficients.values())):
+        raise ValueError(
+            f"a captured step would freeze the coefficient of {penalty!r}, which depends on the step: pass "
+            'capture=False, or let the optimizer add it to the gradient (regularizer=, at="gradient")'
         )
     check_belongs(optimizer, model)
     if batches.epoch >= epochs:

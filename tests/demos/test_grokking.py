@@ -19,7 +19,7 @@ def test_the_verdict_claims_grokking_only_where_the_runs_show_it():
 
     shown = verdict([run_of(0.0, NEVER), run_of(0.01, LATE), run_of(0.1, NEVER)], "decay")
     assert "η = 0.01: fitted at step 10, learned at 40" in shown
-    assert "η = 0.1: not learned, the test accuracy ends at 10%" in shown
+    assert "not learned (test accuracy at the end): η = 0 (10%), η = 0.1 (10%)" in shown
     assert "with η = 0.01 it groks, and without regularisation it does not" in shown
     assert "also learns without" in verdict([run_of(0.0, LATE), run_of(0.01, LATE)], "decay")
     assert "no grokking is seen" in verdict([run_of(0.0, NEVER), run_of(0.01, SOON)], "decay")
@@ -55,7 +55,7 @@ def test_the_step_is_captured_on_every_back_end_and_gives_the_same_run(key):
 
 def test_a_quick_run_writes_its_figure_and_numbers(demo):
     said, _, out = demo("gpu_grokking", "--quick", "--backend", "numpy")
-    assert "AdamW, weight decay: η = 0" in said
+    assert "AdamW, weight decay: not learned (test accuracy at the end): η = 0" in said
     assert "--quick: too short" in said
     record = json.loads((out / "gpu_grokking.json").read_text(encoding="utf-8"))
     assert len(record["runs"]) == 10

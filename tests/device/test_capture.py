@@ -1,65 +1,14 @@
 """A captured step: after N calls everything is what N calls of the step itself leave, and a call is one launch."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.regularization import L2
-from minigrad.training import clip_by_norm
 from tests.device import machine
+from tests.device.runs import OPTIMIZERS, Run, X, Y, batches, eager
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
-
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((8, 16, 6)).astype(np.float32), RNG.integers(0, 3, (8, 16))
 WARM = 2  # calls before the first replay: one runs the step as it is, one records it
-
-OPTIMIZERS = {
-    "sgd": lambda p, **k: optim.SGD(p, 0.1, **k),
-    "momentum": lambda p, **k: optim.SGD(p, 0.1, momentum=0.9, **k),
-    "adamw": lambda p, **k: optim.AdamW(p, 0.1, **k),
-    "radam": lambda p, **k: optim.RAdam(p, 0.1, **k),
-    "nadam": lambda p, **k: optim.NAdam(p, 0.1, **k),
-}
-
-
-class Run:
-    """A model, its optimizer and a step of it, always from the same start."""
-
-    def __init__(self, name, dtype=np.float32, executor="auto"):
-        rng = np.random.default_rng(0)
-        self.model = nn.Sequential(
-            nn.Linear(6, 8, rng=rng, dtype=dtype), nn.BatchNorm(8, dtype=dtype), nn.ReLU(), nn.Dropout(0.4, rng=rng),
-            nn.Linear(8, 3, rng=rng, dtype=dtype),
-        )  # fmt: skip
-        schedule = optim.schedules.cosine(20)
-        options = {"decay": 0.01, "on": "weights", "schedule": schedule, "executor": executor}
-        self.optimizer = OPTIMIZERS[name](self.model.parameters(), **options)
-
-    def step(self, x, y):
-        self.optimizer.zero_grad()
-        loss = mg.cross_entropy(self.model(x), y)
-        (loss + L2(0.01)(self.model.parameters())).backward()
-        clip_by_norm(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        return loss
-
-    def state(self):
-        arrays = self.model.state_dict() | self.optimizer.state_dict()
-        return {k: x.tobytes() if isinstance(x, np.ndarray) else x for k, x in arrays.items()}
-
-
-def batches(steps, dtype=np.float32):
-    return [(mg.tensor(X[k % 8].astype(dtype)).data, mg.tensor(Y[k % 8]).data) for k in range(steps)]
-
-
-def eager(name, steps, dtype=np.float32):
-    run = Run(name, dtype)
-    losses = [run.step(*b).item() for b in batches(steps, dtype)]
-    return losses, run.state(), run.optimizer.hyper(steps)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,7 +1,5 @@
 """One launch per group, from the traced rule, with the host's bits; the emitted kernels run here compiled as C."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -13,20 +11,10 @@ from minigrad.executors.fused import Fused
 from minigrad.executors.kernel import kernel
 from minigrad.regularization import L1, L2, ElasticNet
 from tests.device.machine import Event
+from tests.device.runs import OPTIMIZERS
 from tests.device.standin import cupy
 from tests.executors.emitting import case, drawn, same
 from tests.optim.making import give, gradients, parameters, run, values
-
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
-
-MAKERS = {
-    "sgd": lambda p, **k: optim.SGD(p, 0.1, **k),
-    "momentum": lambda p, **k: optim.SGD(p, 0.1, momentum=0.9, **k),
-    "adamw": lambda p, **k: optim.AdamW(p, 0.1, **k),
-    "nadam": lambda p, **k: optim.NAdam(p, 0.1, **k),
-    "radam": lambda p, **k: optim.RAdam(p, 0.1, **k),
-    "lion": lambda p, **k: optim.Lion(p, 0.1, **k),
-}
 
 
 def on_the_host(make, steps, dtype):
@@ -39,10 +27,10 @@ def equal(found, expected):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_is_one_launch_per_group_with_the_hosts_bits(name, dtype, device):
     def make(p, **executor):
-        return MAKERS[name](p, decay=0.1, on="weights", schedule=lambda k: 1 / (k + 1), **executor)
+        return OPTIMIZERS[name](p, decay=0.1, on="weights", schedule=lambda k: 1 / (k + 1), **executor)
 
     optimizer = make(parameters(dtype=dtype))
     for k in range(9):  # RAdam takes its other branch from the sixth on

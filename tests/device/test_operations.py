@@ -5,6 +5,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import backend
+from minigrad.gradcheck import GradientError
+from minigrad.ops.operation import op
 from tests.ops.cases import CASES, Source
 
 SEEDS = range(4)
@@ -71,3 +73,33 @@ def test_gradients_of_gradients_read_nothing_either(case, device):
     mg.hvp(lambda x: squared(x, *first[1:]))(first[0], first[0])
     assert not device.downloads
     assert set(device.waits) <= ({"a boolean index"} if masked(case) else set())
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradcheck_passes_on_the_device_by_the_oracles_of_the_host(case, device):
+    for seed in SEEDS:
+        there, here = case.make(OnTheDevice(seed)), case.make(Source(seed))
+        operands = [mg.tensor(x).data for x in there.operands]
+        found = mg.gradcheck(there.f, *operands, order=case.order)
+        with mg.use_backend("numpy"):
+            assert found.oracles == mg.gradcheck(here.f, *here.operands, order=case.order).oracles
+
+
+def test_gradcheck_puts_arrays_of_the_host_on_the_device_and_reads_one_number_at_a_time(device):
+    found = mg.gradcheck(lambda x: (x * x).sum(), np.ones((3, 2)))
+    assert found.oracles == {"multiply": "complex step", "sum": "complex step"}
+    assert set(device.downloads) == {"float()"}
+
+
+@op()
+def thrice(xp, x):
+    """Return 3x, whose gradient is wrong."""
+    return 3 * x
+
+
+thrice.vjp(lambda xp, g, y, x: 2 * g)
+
+
+def test_gradcheck_catches_a_wrong_gradient_on_the_device(device):
+    with pytest.raises(GradientError, match="order 1, argument 0"):
+        mg.gradcheck(lambda x: thrice(x).sum(), np.ones(3))

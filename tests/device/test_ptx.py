@@ -13,6 +13,7 @@ from minigrad.executors import cuda
 from minigrad.executors.branches import branches
 from minigrad.executors.kernel import kernel
 from minigrad.executors.trace import Symbol
+from tests.device.nvrtc import need_nvrtc
 from tests.executors.emitting import CASES, case
 
 ARCHITECTURE = "compute_90"
@@ -20,11 +21,7 @@ ARCHITECTURE = "compute_90"
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiler():
-    pytest.importorskip("cupy", reason='the extra "kernels" is not installed')
-    try:
-        backend.compiled('extern "C" __global__ void f() {}', ARCHITECTURE)
-    except Exception as error:  # the library is missing or does not fit
-        pytest.skip(f"NVRTC does not compile: {error}")
+    need_nvrtc()
 
 
 def ptx(source):

@@ -172,6 +172,18 @@ def test_what_the_update_raises_auto_raises():
         Auto(())(plain_door(failing), np.ones(300), np.ones(300), [], {"lr": 0.1})
 
 
+@pytest.mark.usefixtures("small")
+def test_auto_asks_once_per_update_whether_it_is_ready(monkeypatch):
+    asked, ready = [], emitted.Emitted.ready
+    monkeypatch.setattr(
+        emitted.Emitted, "ready", lambda self, *arguments: (asked.append(self), ready(self, *arguments))[1]
+    )
+    run = Auto(())
+    for count in range(1, 4):
+        run(plain_door(sgd), np.ones(150), np.ones(150), [], {"lr": 0.5})
+        assert len(asked) == count
+
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 

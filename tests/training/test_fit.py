@@ -66,6 +66,16 @@ def test_a_run_is_the_loop_written_out():
     assert [r["penalty"] for r in history.steps] == penalties
 
 
+@pytest.mark.host
+def test_on_numpy_a_captured_run_is_the_run_and_a_coefficient_that_a_gpu_would_freeze_is_refused_too():
+    one, other = run(), run()
+    quiet(*one, penalty=L2(0.1), capture=True)
+    quiet(*other, penalty=L2(0.1))
+    assert same(everything(*one), everything(*other))
+    with pytest.raises(ValueError, match="would freeze the coefficient"):
+        quiet(*run(), penalty=L2(lambda k: 0.1), capture=True)
+
+
 def test_the_model_learns_and_its_accuracy_on_test_data_says_so():
     model, optimizer, batches = run()
     history = quiet(model, optimizer, batches, epochs=20, test=(X, Y))
