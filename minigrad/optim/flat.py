@@ -131,13 +131,13 @@ class Group:
     def kept(self) -> Callable[[], None]:
         """Return a function that puts back what a step changes on the host: counts, numbers, where gradients are."""
         t, numbers = list(self.t), {name: list(of) for name, of in self.numbers.items()}
-        of_params = [(p, p._version[0], p.grad) for p in self.params]
+        of_params = [(p, p._written[0], p.grad) for p in self.params]
 
         def restore() -> None:
             self.t, self.numbers = t, numbers
             self.forget_runs()
-            for p, version, grad in of_params:
-                p._version[0], p.grad = version, grad
+            for p, written, grad in of_params:
+                p._written[0], p.grad = written, grad
 
         return restore
 

@@ -56,9 +56,12 @@ class Run:
         return loss
 
     def state(self):
-        """All that a step changes, in bits."""
-        versions = {i: [p._version[0] for p in o.params] for i, o in enumerate(self.optimizers)}
-        return bits(self.first, self.second, *self.optimizers) | versions
+        """All that a step computes, in bits."""
+        return bits(self.first, self.second, *self.optimizers)
+
+    def everything(self):
+        """All that a step changes: when parameters were last written, too."""
+        return self.state() | {i: [p._written[0] for p in o.params] for i, o in enumerate(self.optimizers)}
 
 
 WHILE_RECORDED = ("beginning", "forward", "backward", "first schedule", "update", "second schedule", "end")
@@ -92,11 +95,11 @@ def nothing_after(count):
 def test_a_step_that_raises_while_it_is_recorded_was_not_made_and_is_recorded_when_called_again(device):
     run, (first, *others) = Run(), batches(STEPS)
     run.captured(*first)
-    before = run.state()
+    before = run.everything()
     for run.broken in (*WHILE_RECORDED, *reversed(WHILE_RECORDED)):
         with pytest.raises(PlantedError, match=run.broken):
             run.captured(*others[0])
-        assert run.state() == before
+        assert run.everything() == before
     run.broken = None
     losses = [run.captured(*batch) for batch in others]
     assert (run.state(), losses[-1].item()) == after(STEPS)
@@ -105,11 +108,11 @@ def test_a_step_that_raises_while_it_is_recorded_was_not_made_and_is_recorded_wh
 def test_a_step_whose_numbers_are_refused_when_it_is_replayed_was_not_made(device):
     run = Run()
     for k, batch in enumerate(batches(STEPS)):
-        before = run.state()
+        before = run.everything()
         for run.broken in WHILE_REPLAYED if k > 1 else ():
             with pytest.raises(PlantedError, match=run.broken):
                 run.captured(*batch)
-            assert run.state() == before
+            assert run.everything() == before
         run.broken = None
         loss = run.captured(*batch)
     assert (run.state(), loss.item()) == after(STEPS)
@@ -120,14 +123,14 @@ def test_wherever_the_device_refuses_the_step_was_not_made_or_it_was_launched_wh
     run, given = Run(), batches(STEPS)
     for batch in given[:made]:
         run.captured(*batch)
-    before, device_has = run.state(), after(made + 1)[0]
+    before, device_has = run.everything(), after(made + 1)[0]
     for count in itertools.count():
         device.clear()
         with nothing_after(count), contextlib.suppress(PlantedError):
             run.captured(*given[made])
         if "graph" in device.launches:
             break
-        assert run.state() == before
+        assert run.everything() == before
     assert run.state() == device_has
     assert count > (100 if made == 1 else 3)
     for batch in given[made + 1 :]:
@@ -148,17 +151,17 @@ def test_counts_that_part_and_arguments_with_gradients_change_nothing(device):
     run, given = Run(), batches(STEPS)
     for batch in given[:-1]:
         run.captured(*batch)
-    before = run.state()
+    before = run.everything()
     with pytest.raises(ValueError, match="without gradients"):
         run.captured(mg.tensor(np.ones((16, 6), np.float32), requires_grad=True), given[-1][1])
-    assert run.state() == before
+    assert run.everything() == before
     group = run.optimizers[1].groups[0]
     group.t[1] += 1  # as after a step in which not every parameter took part
     group.forget_runs()
-    parted = run.state()
+    parted = run.everything()
     with pytest.raises(RuntimeError, match="capture the step anew"):
         run.captured(*given[-1])
-    assert run.state() == parted
+    assert run.everything() == parted
     group.t[1] -= 1
     run.captured(*given[-1])
     assert run.state() == after(STEPS)[0]
