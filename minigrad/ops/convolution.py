@@ -96,7 +96,7 @@ def conv2d(xp: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padd
     y = xp.empty((len(x), *layout.windows, weight.shape[3]), np.result_type(x.dtype, weight.dtype))
     for images, columns in _columns(xp, x, weight, layout):
         some = _rows(y[images])
-        xp.matmul(_rows(columns), _matrix(weight), out=some)
+        xp.matmul(columns, _matrix(weight), out=some)
         if bias is not None and bias.dtype == y.dtype:
             some += bias
     return y if bias is None or bias.dtype == y.dtype else y + bias
@@ -116,9 +116,9 @@ def _back_to_weight(xp: Any, g: Any, x: Any, weight: Any, stride: Any, padding: 
     total = None if out is None else _matrix(out)
     for images, columns in _columns(xp, x, weight, _Layout(x, weight, stride, padding)):
         if images.start == 0:
-            total = product(xp, _rows(columns).T, _rows(g[images]), total)
+            total = product(xp, columns.T, _rows(g[images]), total)
         else:
-            total += xp.matmul(_rows(columns).T, _rows(g[images]))
+            total += xp.matmul(columns.T, _rows(g[images]))
     return total.reshape(weight.shape)  # type: ignore[union-attr]  # there is one part at least
 
 
@@ -148,20 +148,29 @@ def _handed_out(xp: Any, g: Any, x: Any, weight: Any, layout: _Layout) -> Any:
     return wide[layout.inside]
 
 
-def _columns(xp: Any, x: Any, weight: Any, layout: _Layout) -> Iterator[tuple[slice, Any]]:
-    """Yield images, some at a time, and all their windows as rows, of shape (some, OH, OW, KH, KW · C).
+_FEW = 3  # channels up to which the pixels at one place of all windows make longer runs than one row of a window does
 
-    A row of a window, with all channels, lies in one run, and is copied in one. The next are written over these.
+
+def _columns(xp: Any, x: Any, weight: Any, layout: _Layout) -> Iterator[tuple[slice, Any]]:
+    """Yield images, some at a time, and the matrix whose rows are all their windows. The next may be written over it.
+
+    What lies in one run is copied in one: a row of a window, with all channels; or, of few channels, all windows'
+    pixels at one place, which makes the transposed matrix.
     """
     wide = _padded(xp, x, layout)
-    (sh, sw), (a, b, c, d) = layout.stride, wide.strides
-    some, shape = len(wide[layout.parts[0]]), (*layout.windows, weight.shape[0], weight.shape[1] * weight.shape[2])
-    columns = xp.empty((some, *shape), x.dtype)
+    (kh, kw, channels, _), (sh, sw), (a, b, c, d) = weight.shape, layout.stride, wide.strides
+    entries, each = kh * kw * channels, math.prod(layout.windows)
+    room = xp.empty(len(wide[layout.parts[0]]) * each * entries, x.dtype)
     for images in layout.parts:
         few = wide[images]
-        columns = columns[: len(few)]
-        columns[...] = xp.lib.stride_tricks.as_strided(few, columns.shape, (a, b * sh, c * sw, b, d))
-        yield images, columns
+        if channels <= _FEW:
+            shape, strides = (kh, kw, channels, len(few), *layout.windows), (b, c, d, a, b * sh, c * sw)
+        else:
+            shape, strides = (len(few), *layout.windows, kh, kw * channels), (a, b * sh, c * sw, b, d)
+        columns = room[: len(few) * each * entries]
+        columns.reshape(shape)[...] = xp.lib.stride_tricks.as_strided(few, shape, strides)
+        windows = len(few) * each
+        yield images, columns.reshape(entries, windows).T if channels <= _FEW else columns.reshape(windows, entries)
 
 
 def _padded(xp: Any, x: Any, layout: _Layout) -> Any:
@@ -190,33 +199,42 @@ def _pools(x: Any, size: Any, stride: Any) -> list[tuple[slice, slice, slice]]:
     return list(_places(x.shape, size, size if stride is None else _pair(stride, "stride", 1)))
 
 
-def _unstacked(parts: Any, x: Any, size: Any, stride: Any) -> Any:
-    """Return images to which the part of each place of the window has been added."""
+def _handed_back(xp: Any, share: Any, factors: Any, x: Any, size: Any, stride: Any) -> Any:
+    """Return images in which every pixel has, of each window that it is in, `share` times the factor of its place."""
     back = backend.zeros(x.shape, x)
     apart = stride is None or all(map(operator.ge, _pair(stride, "stride", 1), _pair(size, "size", 1)))
-    for place, part in zip(_pools(x, size, stride), parts, strict=False):
-        back[place] = part if apart else back[place] + part
+    for place, factor in zip(_pools(x, size, stride), factors, strict=False):
+        if apart:
+            xp.multiply(share, factor, out=back[place])
+        else:
+            back[place] += share * factor
     return back
 
 
 @op(twice=False, kinks=True)
 def max_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
-    """Return the largest entry of each window; equal ones share its gradient equally. The stride is `size` if None."""
-    entries = [x[place] for place in _pools(x, size, stride)]
-    if x.dtype.kind == "c" or len(entries) == 1:
-        return run(xp, reductions.max, xp.stack(entries), axis=0)
-    return functools.reduce(lambda a, b: run(xp, maximum, a, b), entries)
+    """Return the largest entry of each window; equal ones share its gradient equally. The stride is `size` if None.
+
+    In a window with a NaN nothing is the largest: all entries share the gradient.
+    """
+    size = kh, kw = _pair(size, "size", 1)
+    sh, sw = size if stride is None else _pair(stride, "stride", 1)
+    oh, ow = _counts(x.shape, size, (sh, sw))
+    if x.dtype.kind == "c" or size == (1, 1):
+        return run(xp, reductions.max, xp.stack([x[place] for place in _pools(x, size, stride)]), axis=0)
+    larger = functools.partial(run, xp, maximum)  # of whole rows first: those are long runs
+    x = functools.reduce(larger, [x[:, i : i + sh * (oh - 1) + 1 : sh] for i in range(kh)])
+    return functools.reduce(larger, [x[:, :, j : j + sw * (ow - 1) + 1 : sw] for j in range(kw)])
 
 
-max_pool2d.vjp(lambda xp, g, y, x, size, stride: _unstacked(_shares(xp, g, y, x, size, stride), x, size, stride))
+max_pool2d.vjp(lambda xp, g, y, x, size, stride: _back_to_largest(xp, g, y, x, size, stride))
 
 
-def _shares(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) -> Iterator[Any]:
-    """Divide `g` equally between the entries of each window that are `y`; NaN, which is not itself, is one."""
-    entries = [x[place] for place in _pools(x, size, stride)]
-    won = [((entry == y) | (entry != entry)).astype(x.dtype) for entry in entries]
-    share = g / functools.reduce(operator.add, won)
-    return (share * one for one in won)
+def _back_to_largest(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) -> Any:
+    won = [xp.logical_not(x[place] < y) for place in _pools(x, size, stride)]
+    kind = np.uint8 if len(won) < 256 else x.dtype
+    share = g / functools.reduce(operator.add, (one.astype(kind) for one in won))
+    return _handed_back(xp, share, won, x, size, stride)
 
 
 @op(reads=(), twice=False)
@@ -230,7 +248,9 @@ def avg_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
 
 
 avg_pool2d.vjp(
-    lambda xp, g, y, x, size, stride: _unstacked(itertools.repeat(reductions.divided(g, _area(size))), x, size, stride)
+    lambda xp, g, y, x, size, stride: _handed_back(
+        xp, reductions.divided(g, _area(size)), itertools.repeat(1), x, size, stride
+    )
 )
 
 

@@ -8,6 +8,8 @@ that the gradient of √Σw² at the origin is 0, the shortest of its subgradien
 import math
 from typing import Any
 
+import numpy as np
+
 from minigrad.backend import constant
 from minigrad.ops.operation import op
 from minigrad.ops.reductions import divided
@@ -348,7 +350,8 @@ def _minus_magnitude(xp: Any, x: Any) -> Any:
 def _positive(xp: Any, x: Any) -> Any:
     if x.dtype.kind in "cO":
         return xp.where(x.real > 0, x, 0) if x.dtype == complex else functions.maximum(x, 0)
-    return xp.maximum(x, 0)
+    # NumPy's maximum is several times as fast beside an array, be it a small one, as beside a number.
+    return xp.maximum(x, xp.zeros(x.shape[1:][-2:], x.dtype) if xp is np else 0)
 
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:

@@ -28,7 +28,7 @@ def cached(patch, size):
 
 def bytes_of_windows(layout):
     """Of one image."""
-    return 8 * np.prod(layout.windows) * np.prod(WINDOW[:3])
+    return 8 * np.prod(layout.windows) * np.prod(WINDOW[:2]) * layout.wide[-1]
 
 
 def with_gradients(stride, padding):
@@ -40,29 +40,31 @@ def with_gradients(stride, padding):
 
 
 @given(stride=strides, padding=paddings)
-def test_how_many_images_fit_into_the_cache_changes_nothing(stride, padding):
+def test_neither_how_many_images_fit_into_the_cache_nor_the_order_of_the_copies_changes_anything(stride, padding):
     layout = _Layout(np.empty(SHAPE), np.empty(WINDOW), stride, padding)
     with pytest.MonkeyPatch.context() as patch:
         cached(patch, None)
         expected = with_gradients(stride, padding)
-        for images in (0, 1, 2, 4, 5, 9):
+        for images, few in product((0, 1, 2, 4, 5, 9), (0, 9)):
             cached(patch, images * bytes_of_windows(layout))
+            patch.setattr(convolution, "_FEW", few)
             assert all(map(np.array_equal, with_gradients(stride, padding), expected))
 
 
+@pytest.mark.parametrize("channels", [3, 4], ids=["few channels", "many"])
 @pytest.mark.parametrize(
     ("images", "parts"),
     [(0, [1] * 5), (0.9, [1] * 5), (1, [1] * 5), (1.9, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (99, [5])],
 )
-def test_as_many_images_are_taken_as_fit_and_one_at_least(monkeypatch, images, parts):
+def test_as_many_images_are_taken_as_fit_and_one_at_least(monkeypatch, images, parts, channels):
     cached(monkeypatch, None)
-    x, weight = integers(0, *SHAPE), integers(1, *WINDOW)
+    x, weight = integers(0, *SHAPE[:3], channels), integers(1, *WINDOW[:2], channels, WINDOW[3])
     layout = _Layout(x, weight, 1, 1)
     cached(monkeypatch, int(images * bytes_of_windows(layout)))
     found = list(convolution._columns(np, x, weight, _Layout(x, weight, 1, 1)))
-    assert [len(columns) for _, columns in found] == parts
+    assert [len(columns) for _, columns in found] == [30 * part for part in parts]
     assert [n for part, _ in found for n in range(5)[part]] == list(range(5))
-    assert all(columns.shape[1:] == (5, 6, 2, 6) for _, columns in found)
+    assert all(columns.shape[1] == 6 * channels for _, columns in found)
     assert len({columns.__array_interface__["data"][0] for _, columns in found}) == 1  # written over, not made anew
 
 
