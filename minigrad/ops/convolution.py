@@ -160,6 +160,8 @@ def _columns(xp: Any, x: Any, weight: Any, layout: _Layout) -> Iterator[tuple[sl
     wide = _padded(xp, x, layout)
     (kh, kw, channels, _), (sh, sw), (a, b, c, d) = weight.shape, layout.stride, wide.strides
     entries, each = kh * kw * channels, math.prod(layout.windows)
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
     room = xp.empty(len(wide[layout.parts[0]]) * each * entries, x.dtype)
     for images in layout.parts:
         few = wide[images]

@@ -224,7 +224,7 @@ def _caller(operation: Operation) -> Callable[..., Tensor]:
 
     Functions of one array, or of two, are most of what small graphs are made of, and have a shorter way.
     """
-    general = _general(operation)
+    general = general_call(operation)
     if operation.save or operation.view or operation.variadic:
         return general
     short = {("x",): _of_one, ("a", "b"): _of_two}.get(tuple(operation.names))
@@ -295,7 +295,7 @@ def _of_two(operation: Operation, general: Callable[..., Tensor]) -> Callable[..
     return call
 
 
-def _general(operation: Operation) -> Callable[..., Tensor]:
+def general_call(operation: Operation) -> Callable[..., Tensor]:
     """Return the call of any operation, on any operands."""
     forward, save, new = operation.forward, operation.save, Tensor.__new__
 

@@ -28,6 +28,11 @@ LESSONS: dict[str, str] = {
         "A window of 3 × 3 pixels is copied as nine runs of C numbers by a reshape that does not know better, and as "
         "three runs of 3 C if it is told that the pixels of a row lie beside each other: up to three times as fast."
     ),
+    "Convolution: windows of few channels": (
+        "Of one channel, a row of a window is a run of three numbers, and most of the time goes into beginning runs. "
+        "The pixels at one place of all windows lie in runs of a whole row of the image; as the rows of the transposed "
+        "matrix they are copied two to three times as fast, and a BLAS does not mind."
+    ),
     "Convolution: windows of some images at a time": (
         "The matrix of all windows is nine times the images and does not fit into the cache. Made in parts of 4 MiB it "
         "never leaves it: the product costs the same, the copy a half."
@@ -36,9 +41,23 @@ LESSONS: dict[str, str] = {
         "Handing each window's gradient out to its pixels reads, adds and writes nine times the images. As another "
         "convolution, of the gradient with the turned filters, it only copies: twice as fast."
     ),
+    "Pooling: gradient of the largest": (
+        "To compare, to look for NaN, to turn masks into numbers and to multiply are four passes over every fourth of "
+        "the images, in short runs. Not less than the largest says the same in one comparison, NaN included, and the "
+        "product can land where it belongs: twice as fast."
+    ),
+    "Relu beside a small array": (
+        "max(x, 0) reads one array and should run at the cache's speed. A profile says otherwise: NumPy has a fast "
+        "loop for two arrays and none for an array and a number. A row of zeros, read again and again, costs nothing."
+    ),
     "Sums over a batch": (
         "NumPy adds rows one by one on one core. A product with a row of ones is the same sum, and a BLAS keeps "
         "several rows in registers and both cores busy: twice as fast."
+    ),
+    "Nodes of two operands, written out": (
+        "A call that takes any operation sorts operands and options in loops, and the way back makes lists of them. "
+        "Written out for two operands nothing is sorted, and one comparison of shapes on the way there saves four on "
+        "the way back: a microsecond of three and a half."
     ),
     "Gradient of a weight, written where it belongs": (
         "The gradient buffer saves the copy of a product's result, 2 · 4 MB of traffic beside a product that takes "

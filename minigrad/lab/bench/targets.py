@@ -96,7 +96,8 @@ def _engine(cases: list[Any]) -> list[Target]:
     binary: dict[str, float] = {}
     above: dict[str, float] = {}
     growth: dict[str, float] = {}
-    first: dict[str, float] = {}
+    uncollected: dict[str, float] = {}
+    first: dict[tuple[str, str], float] = {}
     for case in cases:
         s, nodes, graph = _seconds(case), case["facts"]["nodes"], case["facts"]["graph"]
         if "minigrad" not in s:
@@ -105,13 +106,15 @@ def _engine(cases: list[Any]) -> list[Target]:
             (unary if graph.startswith("tanh") else binary)[case["name"]] = s["minigrad"] / s["torch"]
         if "numpy" in s:
             above[case["name"]] = 1e6 * (s["minigrad"] - s["numpy"]) / nodes
-        per_node = s["minigrad"] / nodes
-        growth[case["name"]] = per_node / first.setdefault(graph, per_node)
+        for name, into in (("minigrad", growth), ("minigrad-uncollected", uncollected)):
+            if name in s:
+                into[case["name"]] = s[name] / nodes / first.setdefault((name, graph), s[name] / nodes)
     return [
         Target("Engine, unary chains: time / torch's", 0.65, unary),
         Target("Engine, binary chains: time / torch's", 0.5, binary),
         Target("Engine: time per node beyond the bare NumPy calls", 1.3, above, unit=" µs"),
         Target("Engine: time per node / that of the smallest graph", 1.5, growth),
+        Target("The same, with gc.disable()", 1.5, uncollected),
     ]
 
 

@@ -63,7 +63,8 @@ WORKS = {
         ),
         Work(
             "engine", "The engine's cost per node", engine.cases,
-            ("numpy", "minigrad", "torch", "autograd", "mygrad"), "numpy", judge="judge", fresh=True,
+            ("numpy", "minigrad", "minigrad-uncollected", "torch", "autograd", "mygrad"), "numpy", judge="judge",
+            fresh=True,
         ),
         Work(
             "cold", "From a cold start", cold.cases,

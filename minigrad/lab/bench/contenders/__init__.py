@@ -7,7 +7,10 @@ HERE = "minigrad.lab.bench.contenders"
 MODULES: dict[str, str] = {
     "judge": f"{HERE}.judge",
     "numpy": f"{HERE}.of_numpy",
-    **dict.fromkeys(("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba"), f"{HERE}.of_minigrad"),
+    **dict.fromkeys(
+        ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba", "minigrad-uncollected"),
+        f"{HERE}.of_minigrad",
+    ),
     **dict.fromkeys(
         ("torch", "torch-foreach", "torch-fused", "torch-channels-last", "torch-compile"), f"{HERE}.of_torch"
     ),
@@ -24,6 +27,7 @@ LABELS: dict[str, str] = {
     "minigrad-plain": "minigrad, plain",
     "minigrad-numpy": "minigrad, blocked",
     "minigrad-numba": "minigrad, numba",
+    "minigrad-uncollected": "minigrad, gc.disable()",
     "torch": "torch",
     "torch-foreach": "torch foreach",
     "torch-fused": "torch fused",

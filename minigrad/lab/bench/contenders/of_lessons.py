@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from minigrad.executors.cores import Cores
 from minigrad.executors.emitted import Blocked, Compiled
 from minigrad.lab.bench import step
 from minigrad.lab.bench.job import Job, SkippedError
-from minigrad.ops import convolution
+from minigrad.ops import convolution, operation
 from minigrad.regularization import variant
 
 __all__ = ["PAIRS", "make"]
@@ -100,31 +101,34 @@ def _windows_by_rows() -> Work:
     x, weight = _images()
 
     def work() -> Any:
-        with _Cache(None):
+        with _with_cache(None):
             ((_, columns),) = convolution._columns(np, x, weight, convolution._Layout(x, weight, 1, 0))
         return columns.reshape(64, 30, 30, 288)[::16]
 
     return work
 
 
-class _Cache:
-    """Makes convolutions believe in another cache, for a while."""
+def _windows_of_one_channel(few: int) -> Work:
+    x, weight = _random(64, 32, 32, 1), _random(3, 3, 1, 32)
 
-    def __init__(self, size: int | None):
-        self.size = size
+    def work() -> Any:
+        with patch.object(convolution, "_FEW", few), _with_cache(None):
+            ((_, columns),) = convolution._columns(np, x, weight, convolution._Layout(x, weight, 1, 1))
+        return columns[::64]
 
-    def __enter__(self) -> None:
-        self.right, backend.cache = backend.cache, lambda x: self.size
+    return work
 
-    def __exit__(self, *_: object) -> None:
-        backend.cache = self.right
+
+def _with_cache(size: int | None) -> Any:
+    """Return a block in which convolutions believe in another cache."""
+    return patch.object(backend, "cache", lambda x: size)
 
 
 def _convolution(size: int | None) -> Work:
     x, weight = _images()
 
     def work() -> Any:
-        with _Cache(size):
+        with _with_cache(size):
             return mg.conv2d(x, weight, padding=1).data
 
     return work
@@ -178,6 +182,45 @@ def _training(keeps: bool) -> Work:
     return work
 
 
+def _pooling(way: Callable[[Any, Any, Any], Any]) -> Work:
+    x, g = np.maximum(_random(64, 32, 32, 32), 0), _random(64, 16, 16, 32)
+    y = mg.max_pool2d(x).data
+    return lambda: way(g, y, x)
+
+
+def _by_four_passes(g: Any, y: Any, x: Any) -> Any:
+    places = list(convolution._places(x.shape, (2, 2), (2, 2)))
+    won = [((x[place] == y) | (x[place] != x[place])).astype(x.dtype) for place in places]
+    share = g / sum(won)
+    back = np.zeros_like(x)
+    for place, one in zip(places, won, strict=True):
+        back[place] = share * one
+    return back
+
+
+def _chain(written_out: bool) -> Work:
+    x, w = (mg.tensor(1 + 1e-3 * _random(8), requires_grad=True) for _ in range(2))
+    multiply = mg.multiply.operation
+
+    def one(a: Any) -> Any:
+        x.grad = w.grad = None
+        for _ in range(1000):
+            a = call(a, w)
+        a.sum().backward()
+        return x.grad
+
+    if written_out:
+        call: Any = mg.multiply
+        return lambda: one(x)
+    call = operation.general_call(multiply)
+
+    def work() -> Any:
+        with patch.object(multiply, "binary", None):
+            return one(x)
+
+    return work
+
+
 def _relu(way: Callable[[Any, Any], Any]) -> Work:
     g, y = _random(64, 32, 32, 32), np.maximum(_random(64, 32, 32, 32)[::-1], 0)
     return lambda: way(g, y)
@@ -201,6 +244,10 @@ PAIRS: dict[str, tuple[Callable[[], Work], Callable[[], Work]]] = {
         lambda: _behind_a_product(lambda cores: cores),
     ),
     "Convolution: windows copied row by row": (_windows_by_reshape, _windows_by_rows),
+    "Convolution: windows of few channels": (
+        lambda: _windows_of_one_channel(0),
+        lambda: _windows_of_one_channel(convolution._FEW),
+    ),
     "Convolution: windows of some images at a time": (
         lambda: _convolution(None),
         lambda: _convolution(backend.cache(np.empty(0))),
@@ -209,9 +256,21 @@ PAIRS: dict[str, tuple[Callable[[], Work], Callable[[], Work]]] = {
         lambda: _back(turns=False),
         lambda: _back(turns=True),
     ),
+    "Pooling: gradient of the largest": (
+        lambda: _pooling(_by_four_passes),
+        lambda: _pooling(lambda g, y, x: convolution._back_to_largest(np, g, y, x, 2, None)),
+    ),
+    "Relu beside a small array": (
+        lambda: _relu(lambda g, y: np.maximum(g, 0)),
+        lambda: _relu(lambda g, y: mg.relu.operation.forward(np, g)),
+    ),
     "Sums over a batch": (
         lambda: _sums(lambda x: x.sum(axis=(0, 1, 2))),
         lambda: _sums(lambda x: autodiff.sum_rows(np, x)),
+    ),
+    "Nodes of two operands, written out": (
+        lambda: _chain(written_out=False),
+        lambda: _chain(written_out=True),
     ),
     "Gradient of a weight, written where it belongs": (
         lambda: _gradient(lands=False),
