@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.lab.bench.case import UNIT, Case
 
-__all__ = ["ADAMW", "CHECKED", "batches", "cases", "gemms", "parameters", "sequence"]
+__all__ = ["ADAMW", "CHECKED", "batches", "cases", "gemms", "on_a_device", "parameters", "sequence"]
 
 Layer = list[Any]
 
@@ -36,6 +36,11 @@ def cases(quick: bool) -> list[Case]:
         _deep(64, 32, 3, 32, 64, 128),
     ]
     return [found[i] for i in (0, 1, 4)] if quick else found
+
+
+def on_a_device(quick: bool) -> list[Case]:
+    """Return the same training steps, for a device."""
+    return [case.on("cupy") for case in cases(quick)]
 
 
 def _mlp(batch: int, *sizes: int) -> Case:
