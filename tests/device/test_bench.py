@@ -18,7 +18,7 @@ from minigrad.regularization import VARIANTS
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
 
-MLP, CNN, DEEP = (c.on("cupy") for c in (step._mlp(6, 7, 5, 10), step._cnn(4, 8, 2, 3, 4), step._deep(4, 8, 2, 3, 4)))
+MLP, CNN, DEEP = (c.on("cupy") for c in (step.mlp(6, 7, 5, 10), step._cnn(4, 8, 2, 3, 4), step._deep(4, 8, 2, 3, 4)))
 NETWORKS = pytest.mark.parametrize("case", [MLP, CNN, DEEP], ids=["mlp", "cnn", "batch norm"])
 OWN = pytest.mark.parametrize("name", ["cupy", "minigrad", "minigrad-captured"])
 

@@ -108,7 +108,7 @@ def small(monkeypatch, device):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setattr(command, "bench", lambda plan, tell: bench(plan, tell, modules))
     cases = {
-        "step": [step._mlp(6, 7, 5, 10).on("cupy"), step._cnn(4, 8, 2, 3, 4).on("cupy")],
+        "step": [step.mlp(6, 7, 5, 10).on("cupy"), step._cnn(4, 8, 2, 3, 4).on("cupy")],
         "update": [update._on_a_device("adam_decay", 1, 1000)],
     }
 

@@ -84,7 +84,7 @@ def test_graphs_are_checked(made_up):
 def test_without_images_there_is_nothing_for_channels_or_cudnn(made_up):
     for name in ("torch-channels-last", "torch-no-cudnn"):
         with pytest.raises(SkippedError, match="no images"):
-            of_torch.make(name, step._mlp(6, 7, 10).on("cupy").task)
+            of_torch.make(name, step.mlp(6, 7, 10).on("cupy").task)
 
 
 def test_the_optimizer_of_the_graph_is_fused_and_capturable_and_torch_takes_both():

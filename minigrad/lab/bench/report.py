@@ -106,8 +106,9 @@ def per(work: Mapping[str, Any], case: Mapping[str, Any], entry: Mapping[str, An
     """Return what the time means: per node, as a rate, or beside the limit."""
     median, facts, own = entry["seconds"]["median"], case["facts"], entry.get("facts", {})
     if "nodes" in facts:
-        memory = f", {own['bytes_per_node']:.0f} B" if "bytes_per_node" in own else ""
-        return f"{1e6 * median / facts['nodes']:.2f} µs{memory}"
+        more = f", {own['bytes_per_node']:.0f} B" if "bytes_per_node" in own else ""
+        more += f", {own['launches'] / facts['nodes']:.2f} launches" if own.get("launches") else ""
+        return f"{1e6 * median / facts['nodes']:.2f} µs{more}"
     if entry["name"] in work["limits"] and "gemm_flops" in facts:
         return f"{facts['gemm_flops'] / median / 1e9:.0f} GFLOP/s"
     if entry["name"] in work["limits"] and "bytes" in facts:
