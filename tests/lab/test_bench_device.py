@@ -266,7 +266,14 @@ def test_where_the_time_of_a_step_goes_is_told_by_launches_the_host_and_cudnn():
 def test_the_page_the_figure_and_the_check_take_results_of_a_device():
     results = made_up()
     text = page.render(results).decode()
-    for word in ("Made Up 3000, 80.0 GiB", "driver 1.2.3", "## What was to be reached", "host queues in", "60 µs"):
+    for word in (
+        "Made Up 3000, 80.0 GiB",
+        "driver 1.2.3",
+        "## What was to be reached",
+        "host queues in",
+        "60 µs",
+        "0.05 launches",
+    ):
         assert word in text
     assert "by events" not in text or "JAX" in text
     files = figure.render(results)

@@ -121,9 +121,14 @@ class Recorder:
 def test_a_graph_is_warmed_up_aside_recorded_once_and_replayed_on_its_own_copies_of_what_it_is_given():
     seen = []
     cuda = Recorder(lambda: graphed.result.copy_(graphed.own[0] * 10))
-    graphed = of_torch.Graphed(types.SimpleNamespace(cuda=cuda), lambda x: seen.append(x.clone()) or x * 10)
+    ten = torch.tensor(10.0, requires_grad=True)
+    graphed = of_torch.Graphed(types.SimpleNamespace(cuda=cuda), lambda x: seen.append(x.clone()) or x * ten)
     given = [torch.tensor([float(k)]) for k in range(6)]
-    found = [graphed(x).item() for x in given]
+    found = []
+    for x in given:
+        y = graphed(x)
+        assert not y.requires_grad
+        found.append(y.item())
     assert found == [10.0 * k for k in range(6)]
     assert cuda.said == ["aside"] * of_torch.WARM + ["record", "replay", "replay", "replay"]
     assert len(seen) == of_torch.WARM + 1

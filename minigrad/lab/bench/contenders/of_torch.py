@@ -11,7 +11,6 @@ from minigrad.lab.bench.job import Job, SkippedError
 
 __all__ = ["Events", "Graphed", "device", "make", "place"]
 
-
 GRAPHS = "torch-graphs"
 WARM = 3  # calls before the one that is recorded
 
@@ -92,7 +91,8 @@ class Events:
 class Graphed:
     """A function of tensors as a CUDA graph: called as it is a few times, then recorded, then replayed.
 
-    What it returns is overwritten by the next call.
+    What it returns is overwritten by the next call, and has no history: a graph of autograd's that is still alive
+    remembers the stream it was made on, and could not be recorded on another.
     """
 
     def __init__(self, torch: Any, function: Callable[..., Any]):
@@ -119,7 +119,7 @@ class Graphed:
         cuda = self.torch.cuda
         self.stream.wait_stream(cuda.current_stream())
         with cuda.stream(self.stream):
-            found = self.function(*arguments)
+            found = self.function(*arguments).detach()
         cuda.current_stream().wait_stream(self.stream)
         return found
 
@@ -127,7 +127,7 @@ class Graphed:
         self.own = tuple(x.clone() for x in arguments)
         self.graph = self.torch.cuda.CUDAGraph()
         with self.torch.cuda.graph(self.graph):
-            self.result = self.function(*self.own)
+            self.result = self.function(*self.own).detach()
 
 
 # --- a training step --------------------------------------------------------------------------------------------------
