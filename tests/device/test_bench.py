@@ -151,8 +151,9 @@ def test_the_free_memory_of_the_device_decides_what_fits(device):
 def test_a_library_that_finds_no_gpu_is_skipped(device):
     for name, library in (("torch-graphs", "torch"), ("jax", "jax")):
         pytest.importorskip(library)
-        with pytest.raises(SkippedError, match="finds no GPU"):
-            made(name, MLP.task)
+        for task in (MLP.task, {"kind": "cold", "what": "import", "backend": "cupy"}):
+            with pytest.raises(SkippedError, match="finds no GPU"):
+                made(name, task)
 
 
 def test_marks_enclose_every_repeat_and_the_queue_is_empty_before_the_first_and_after_the_last():

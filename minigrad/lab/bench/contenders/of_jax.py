@@ -16,14 +16,14 @@ __all__ = ["make"]
 
 def make(name: str, task: Mapping[str, Any]) -> Job:
     """Prepare `task`."""
+    device = common.on_device(task)
+    if device:
+        _need_a_gpu(common.library("jax"))
     if task["kind"] == "cold":
         return fresh.job(name, task)
     if task["kind"] != "step":
         raise SkippedError("JAX takes part in training steps alone")
     jax, optax = common.library("jax"), common.library("optax")
-    device = common.on_device(task)
-    if device:
-        _need_a_gpu(jax)
     facts = {"jax": jax.__version__, "optax": optax.__version__}
     a = step.ADAMW
     optimizer = optax.adamw(a["lr"], a["beta1"], a["beta2"], a["eps"], weight_decay=a["decay"] / a["lr"])

@@ -17,9 +17,11 @@ WARM = 3  # calls before the one that is recorded
 
 def make(name: str, task: Mapping[str, Any]) -> Job:
     """Prepare `task`."""
-    if task["kind"] == "cold":
+    if task["kind"] == "cold" and not common.on_device(task):
         return fresh.job(name, task)
     torch, facts, more = place(name, task)
+    if task["kind"] == "cold":
+        return fresh.job(name, task)
     if task["kind"] == "step":
         return _step(torch, name, task, facts, more)
     if task["kind"] == "update":
