@@ -1,96 +1,44 @@
 """Seconds per training step against size, and from which size a GPU pays: ``python demos/gpu_speed.py``.
 
-A perceptron width–width–10 with AdamW, by minigrad eager and captured, torch, torch.compile and JAX where they are
-installed, on one core of the CPU and, where there is one, on the GPU. It is a demo, for a figure in a minute:
-`minigrad bench` measures, in processes of their own and in turns.
+A perceptron width–width–10 with AdamW, by the contenders of `minigrad bench`: minigrad eager and captured, torch,
+torch.compile and JAX where they are installed, on one core of the CPU and, where there is one, on the GPU. It is the
+bench at a quicker pace, for one figure: each works in a process of its own, in turns, and is checked before.
 """
 
-import os
-import statistics
-import time
-from contextlib import contextmanager
-
-import contenders
-import numpy as np
 from shared import Demo, caption
 
 from minigrad.extras import need
+from minigrad.lab.bench import step
+from minigrad.lab.bench.bench import Plan, bench
+from minigrad.lab.bench.contenders import LABELS, MODULES
+from minigrad.lab.bench.progress import telling
+from minigrad.lab.bench.turns import Pace
+from minigrad.lab.bench.work import Work
 from minigrad.lab.figure import BLUE, GREEN, ORANGE, PURPLE, RED
-from minigrad.training.progress import reporter
 
 BATCH = 128
-COLOURS = dict(zip(contenders.MAKERS, (BLUE, RED, GREEN, ORANGE, PURPLE), strict=True))
-CHECKED = 3  # steps whose losses must agree before anything is timed
+CLASSES = 10
+COLOURS = {
+    "minigrad": BLUE, "minigrad-captured": RED, "torch-fused": GREEN, "torch-compile": ORANGE, "jax": PURPLE,
+}  # fmt: skip
+QUICK, PACE = Pace(rounds=1, turn=0.01, pause=0.0), Pace(rounds=5, turn=0.1)
 
 
-def tolerance(width):
-    """Return how far the losses of float32 may differ: 32 (1 + t) u Σ √n over both layers, as in `minigrad bench`."""
-    return 32 * CHECKED * 2.0**-24 * 2 * np.sqrt(width)
-
-
-@contextmanager
-def one_core():
-    """Hold this process, and what it starts, to one core, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def measure(steps, budget):
-    """Return the median seconds a step of each of `steps`, by name.
-
-    They take turns, so that what else the machine does disturbs all alike. A turn is as many steps as take about 10 ms,
-    and ends when the last loss has been read.
-    """
-    counts, found = {}, {name: [] for name in steps}
-    for name, step in steps.items():
-        counts[name] = max(1, int(0.01 / max(_seconds(step, 1), 1e-6)))
-    began = time.perf_counter()
-    while len(next(iter(found.values()))) < 5 or time.perf_counter() - began < budget * len(steps):
-        for name, step in steps.items():
-            found[name].append(_seconds(step, counts[name]) / counts[name])
-    return {name: statistics.median(times) for name, times in found.items()}
-
-
-def _seconds(step, count):
-    started = time.perf_counter()
-    for _ in range(count):
-        loss = step()
-    float(loss)
-    return time.perf_counter() - started
-
-
-def sweep(names, device, widths, seed, budget):
-    """Return for every contender its seconds a step by width, and why the others take no part.
-
-    Raises ArithmeticError if a contender's first losses are not those of minigrad on the CPU.
-    """
-    found, left_out = {name: {} for name in names}, {}
-    with reporter(True, f"on the {device.upper()}") as show:
-        show.start(len(widths), 0, len(widths))
-        for i, width in enumerate(widths):
-            given, steps = contenders.first(width, BATCH, seed), {}
-            judge = contenders.minigrad_eager(*given, on_gpu=False)
-            expected = [float(judge()) for _ in range(CHECKED)]
-            for name in (n for n in names if n not in left_out):
-                try:
-                    steps[name] = contenders.MAKERS[name](*given, on_gpu=device == "gpu")
-                except ImportError as error:
-                    left_out[name] = str(error)
-                    continue
-                losses = [float(steps[name]()) for _ in range(CHECKED)]
-                if not np.allclose(losses, expected, rtol=tolerance(width), atol=tolerance(width)):
-                    raise ArithmeticError(f"{name} at width {width}: losses {losses}, minigrad's on the CPU {expected}")
-            for name, seconds in (measure(steps, budget) if steps else {}).items():
-                found[name][width] = seconds
-            show.advance(i + 1)
-    return {name: times for name, times in found.items() if times}, left_out
+def measure(names, where, widths, seed, pace, modules=MODULES):
+    """Return for every contender its seconds a step by width on the CPU or the GPU, and why the others take no part."""
+    backend = {"cpu": "numpy", "gpu": "cupy"}[where]
+    cases = [step.mlp(BATCH, width, width, CLASSES, seed=seed).on(backend) for width in widths]
+    work = Work(where, "Widths", lambda quick: cases, names, names[0], judge="judge", backend=backend)
+    with telling(len(cases)) as tell:
+        found = bench(Plan([work], threads=1, pace=pace, backend=backend), tell, modules)
+    times, left_out = {}, {}
+    for width, case in zip(widths, found["works"][0]["cases"], strict=True):
+        for entry in case["contenders"]:
+            if entry["status"] == "timed":
+                times.setdefault(entry["name"], {})[width] = entry["seconds"]["median"]
+            else:
+                left_out.setdefault(entry["name"], f"{entry['status']} at width {width}: {entry['reason']}")
+    return times, left_out
 
 
 def crossover(cpu, gpu):
@@ -108,9 +56,9 @@ def verdict(times):
     cpu = times["cpu"]
     if not cpu:
         return ["none of the contenders is installed: nothing was timed"]
-    widest = max(next(iter(cpu.values())))
-    order = sorted(cpu, key=lambda name: cpu[name][widest])
-    shown = "; ".join(f"{contenders.LABELS[name]}: {1e3 * cpu[name][widest]:.2g} ms" for name in order)
+    widest = max(max(widths) for widths in cpu.values())
+    order = sorted((name for name in cpu if widest in cpu[name]), key=lambda name: cpu[name][widest])
+    shown = "; ".join(f"{LABELS[name]}: {1e3 * cpu[name][widest]:.2g} ms" for name in order)
     said = [f"One core, width {widest}. {shown}"]
     if "gpu" not in times:
         return [*said, "No GPU: the CPU alone was timed, and where a GPU begins to pay was not measured"]
@@ -118,7 +66,7 @@ def verdict(times):
         host = cpu.get(name, cpu.get("minigrad", {}))
         width = crossover(host, gpu)
         at = f"pays from width {width} on" if width else "does not pay at any width measured"
-        said.append(f"{contenders.LABELS[name]}: the GPU {at}")
+        said.append(f"{LABELS[name]}: the GPU {at}")
     return said
 
 
@@ -128,7 +76,7 @@ def draw(figure, times, note):
         for name, found in times.get(device, {}).items():
             axes.plot(
                 list(found), [1e3 * s for s in found.values()], color=COLOURS[name], linestyle=dash, marker="o",
-                markersize=2.5, linewidth=1.2, label=f"{device.upper()}: {contenders.LABELS[name]}",
+                markersize=2.5, linewidth=1.2, label=f"{device.upper()}: {LABELS[name]}",
             )  # fmt: skip
     axes.set(xlabel=f"width (batch {BATCH})", ylabel="milliseconds per training step", yscale="log")
     axes.set_xscale("log", base=2)
@@ -143,31 +91,29 @@ def draw(figure, times, note):
 def asked(text):
     """Return the names in a list with commas; ValueError for one that is not known."""
     names = text.split(",")
-    if unknown := [name for name in names if name not in contenders.MAKERS]:
-        raise ValueError(f"unknown {', '.join(map(repr, unknown))}; expected some of {', '.join(contenders.MAKERS)}")
+    if unknown := [name for name in names if name not in COLOURS]:
+        raise ValueError(f"unknown {', '.join(map(repr, unknown))}; expected some of {', '.join(COLOURS)}")
     return names
 
 
 def main(argv=None):
-    every = ",".join(contenders.MAKERS)
+    every = ",".join(COLOURS)
     demo = Demo(
         "gpu_speed", __doc__, argv,
         lambda add: add("--contenders", default=every, metavar="A,B", help="default: %(default)s"),
     )  # fmt: skip
     given = demo.options.contenders
     names = demo.check(f"--contenders {given}", lambda: asked(given))
-    limits = demo.check("threadpoolctl", lambda: need("threadpoolctl", "lab"))
-    widths, budget = demo.size(
-        quick=((8, 16), 0.01), cpu=((32, 64, 128, 256, 512, 1024), 0.5), gpu=((32, 128, 512, 1024, 2048, 4096), 0.5)
+    widths, pace = demo.size(
+        quick=((8, 16), QUICK), cpu=((32, 64, 128, 256, 512, 1024), PACE), gpu=((32, 128, 512, 1024, 2048, 4096), PACE)
     )
     times, left_out = {}, {}
-    with demo.running(f"widths {', '.join(map(str, widths))}, batch {BATCH}"), limits.threadpool_limits(1):
+    with demo.running(f"widths {', '.join(map(str, widths))}, batch {BATCH}"):
         # On a CPU a captured step is the step itself.
         on_cpu = [n for n in names if n != "minigrad-captured"] or ["minigrad"]
-        with one_core():
-            times["cpu"], left_out["cpu"] = sweep(on_cpu, "cpu", widths, demo.options.seed, budget)
+        times["cpu"], left_out["cpu"] = measure(on_cpu, "cpu", widths, demo.options.seed, pace)
         if demo.backend == "cupy":
-            times["gpu"], left_out["gpu"] = sweep(names, "gpu", widths, demo.options.seed, budget)
+            times["gpu"], left_out["gpu"] = measure(names, "gpu", widths, demo.options.seed, pace)
     words = verdict(times)
     words += [f"{device.upper()} without {name}: {why}" for device, of in left_out.items() for name, why in of.items()]
     print("\n".join(words))

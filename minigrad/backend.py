@@ -8,6 +8,7 @@ brings an array back to the host.
 import functools
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ import numpy as np
 from minigrad.rules import functions
 
 __all__ = [
-    "Graph", "Ring", "cache", "compiled", "compiler", "constant", "current", "describe_devices", "launch", "namespace",
-    "ones_like", "to_host", "use_backend", "zeros",
+    "Graph", "Ring", "Stopwatch", "cache", "compiled", "compiler", "constant", "current", "describe_devices", "devices",
+    "free_memory", "launch", "namespace", "ones_like", "release", "to_host", "use_backend", "zeros",
 ]  # fmt: skip
 
 _NAMES = ("numpy", "cupy")
@@ -74,23 +75,35 @@ def cache(x: Any) -> int | None:
     return 2**22 if isinstance(x, np.ndarray) else None
 
 
+def devices() -> list[dict[str, Any]]:
+    """Return what each GPU is and what drives it: its name, its bytes of memory and of L2 cache, and versions.
+
+    Raises ImportError or RuntimeError as `use_backend` does.
+    """
+    cupy = _load("cupy")
+    driver, cuda = (_release(getattr(cupy.cuda.runtime, f"{of}GetVersion")()) for of in ("driver", "runtime"))
+    found = []
+    for device in range(cupy.cuda.runtime.getDeviceCount()):
+        properties = cupy.cuda.runtime.getDeviceProperties(device)
+        found.append({
+            "name": properties["name"].decode(), "memory": properties["totalGlobalMem"],
+            "capability": f"{properties['major']}.{properties['minor']}",
+            "multiprocessors": properties.get("multiProcessorCount"), "l2": properties.get("l2CacheSize"),
+            "cuda": cuda, "driver": driver, "cupy": cupy.__version__,
+        })  # fmt: skip
+    return found
+
+
 def describe_devices() -> list[str]:
     """Return a line for each GPU, with its memory and what drives it; or one that says why none can be used."""
     try:
-        cupy = _load("cupy")
+        return [
+            f"{d['name']}, {d['memory'] / 2**30:.0f} GiB, compute capability {d['capability']}, CUDA {d['cuda']} "
+            f"(driver: {d['driver']}), CuPy {d['cupy']}"
+            for d in devices()
+        ]
     except (ImportError, RuntimeError) as error:
         return [f"none: {error}"]
-    found = []
-    driver, cuda = (_release(getattr(cupy.cuda.runtime, f"{of}GetVersion")()) for of in ("driver", "runtime"))
-    for device in range(cupy.cuda.runtime.getDeviceCount()):
-        properties = cupy.cuda.runtime.getDeviceProperties(device)
-        name, memory = properties["name"].decode(), properties["totalGlobalMem"] / 2**30
-        capability = f"{properties['major']}.{properties['minor']}"
-        found.append(
-            f"{name}, {memory:.0f} GiB, compute capability {capability}, CUDA {cuda} (driver: {driver}), "
-            f"CuPy {cupy.__version__}"
-        )
-    return found
 
 
 # --- what minigrad compiles, sends and records itself -----------------------------------------------------------------
@@ -209,6 +222,41 @@ class Graph:
     def launch(self) -> None:
         """Execute what was recorded, on the stream of `order`."""
         self._recorded.launch(self._stream)
+
+    def count(self) -> int | None:
+        """Return how many kernels and copies are recorded, or None where CUDA's own drawing of the graph shows none."""
+        return len(set(re.findall(r"graph_\d+_node_\d+", self._recorded.debug_dot_str()))) or None
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+
+class Stopwatch:
+    """The device's own clock: marks among its work, and the seconds from one to another."""
+
+    def mark(self) -> Any:
+        """Return a mark behind all work that was queued on the current stream."""
+        event = _cupy().cuda.Event()
+        event.record(_cupy().cuda.get_current_stream())
+        return event
+
+    def between(self, first: Any, last: Any) -> float:
+        """Return the seconds that the device took from one mark to another, both of which it has passed."""
+        return float(_cupy().cuda.get_elapsed_time(first, last)) / 1000
+
+    def wait(self) -> None:
+        """Wait until the device has done all work of the current stream."""
+        self.mark().synchronize()
+
+
+def free_memory() -> int:
+    """Return how many bytes of the GPU's memory are free."""
+    return int(_cupy().cuda.runtime.memGetInfo()[0])
+
+
+def release() -> None:
+    """Give memory that is no longer used back to the GPU; CuPy keeps it for what comes next."""
+    _cupy().get_default_memory_pool().free_all_blocks()
 
 
 # --- exact numbers: NumPy's object arrays, whose entries have a type of their own -------------------------------------

@@ -90,6 +90,14 @@ def test_devices_are_described_with_what_drives_them(device):
     ]
 
 
+def test_the_stopwatch_tells_seconds_between_two_marks_that_were_waited_for(device):
+    watch = mg.backend.Stopwatch()
+    first, last = watch.mark(), watch.mark()
+    watch.wait()
+    assert watch.between(first, last) == pytest.approx(last.at - first.at)
+    assert watch.between(first, first) == 0
+
+
 def test_use_backend_sets_and_its_block_ends(monkeypatch):
     cupy = fake_cupy()
     monkeypatch.setitem(sys.modules, "cupy", cupy)

@@ -1,6 +1,11 @@
 import json
+import shutil
 
 import pytest
+
+from minigrad.lab.bench import step
+from minigrad.lab.bench.contenders import MODULES
+from tests.demos.conftest import ROOT
 
 
 def test_the_crossover_is_where_the_gpu_wins_and_goes_on_winning():
@@ -21,26 +26,23 @@ def test_without_a_gpu_nothing_is_said_of_a_crossover():
     assert verdict(both)[-1] == "minigrad, captured: the GPU pays from width 16 on"
 
 
-@pytest.mark.oracle
-@pytest.mark.parametrize("name", ["torch", "jax"])
-def test_every_library_makes_the_same_steps(name):
-    import contenders
-    from gpu_speed import tolerance
-
-    pytest.importorskip(name)
-    given = contenders.first(16, 32, 0)
-    own, theirs = (contenders.MAKERS[n](*given, on_gpu=False) for n in ("minigrad", name))
-    for _ in range(3):
-        assert abs(float(own()) - float(theirs())) <= tolerance(16)
+@pytest.fixture(autouse=True)
+def _from_anywhere(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-def test_a_contender_whose_losses_differ_is_not_timed(monkeypatch):
-    import contenders
-    from gpu_speed import sweep
+def test_a_contender_whose_losses_differ_is_not_timed_and_named():
+    from gpu_speed import QUICK, measure
 
-    monkeypatch.setitem(contenders.MAKERS, "torch", lambda *given, on_gpu: lambda: 1.0)
-    with pytest.raises(ArithmeticError, match="torch at width 8"):
-        sweep(["torch"], "cpu", [8], 0, 0.01)
+    modules = MODULES | {"torch-fused": "tests.lab.bench_contenders"}  # whose values are 1 and 2
+    times, left_out = measure(["minigrad", "torch-fused"], "cpu", [8], 0, QUICK, modules)
+    assert set(times) == {"minigrad"}
+    assert left_out["torch-fused"].startswith("wrong at width 8: 1, 2 instead of")
+
+
+def test_another_seed_gives_other_weights_and_the_same_one_the_same():
+    a, b, c = (step.parameters(step.mlp(4, 8, 10, seed=seed).task)[0].tobytes() for seed in (0, 0, 1))
+    assert a == b != c
 
 
 def test_an_unknown_contender_is_refused(demo):
@@ -50,7 +52,6 @@ def test_an_unknown_contender_is_refused(demo):
 
 
 def test_a_quick_run_times_the_cpu_and_says_so(demo):
-    pytest.importorskip("threadpoolctl")
     said, _, out = demo("gpu_speed", "--quick", "--backend", "numpy", "--contenders", "minigrad,minigrad-captured")
     assert "the CPU alone was timed" in said
     record = json.loads((out / "gpu_speed.json").read_text(encoding="utf-8"))
@@ -59,9 +60,12 @@ def test_a_quick_run_times_the_cpu_and_says_so(demo):
     assert sorted(p.name for p in out.iterdir()) == [f"gpu_speed.{kind}" for kind in ("json", "png", "svg")]
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to run the kernels")
 def test_eager_and_captured_steps_run_on_a_device(device):
-    from gpu_speed import sweep
+    from gpu_speed import QUICK, measure
 
-    found, left_out = sweep(["minigrad", "minigrad-captured"], "gpu", [8], 0, 0.01)
-    assert set(found) == {"minigrad", "minigrad-captured"}
+    names = ["minigrad", "minigrad-captured"]
+    modules = {**dict.fromkeys(names, "tests.device.bench_contenders"), "judge": MODULES["judge"]}
+    times, left_out = measure(names, "gpu", [8], 0, QUICK, modules)
+    assert {name: list(widths) for name, widths in times.items()} == {name: [8] for name in names}
     assert not left_out

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import shutil
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -69,6 +70,11 @@ class Graph:
             for action in self._actions:
                 action()
 
+    def debug_dot_str(self, flags=0):
+        nodes = [f'"graph_1_node_{i}"[style="bold" label="{i}"];' for i in range(len(self._actions))]
+        edges = [f'"graph_1_node_{i}" -> "graph_1_node_{i + 1}";' for i in range(len(self._actions) - 1)]
+        return "digraph dot {\n" + "\n".join(nodes + edges) + "\n}"
+
 
 class Event:
     """A place in a stream, which was reached at once; `_busy` tests what happens where it was not."""
@@ -77,15 +83,27 @@ class Event:
 
     def __init__(self, block=False, disable_timing=False, interprocess=False):
         self.done = True
+        self.timing = not disable_timing
+        self.at = None
 
     def record(self, stream=None):
         if LOG.recorder is not None:
             raise RuntimeError("an event was recorded into a graph")
         self.done = not self._busy
+        self.at = time.perf_counter()
 
     def synchronize(self):
         LOG.wait("Event.synchronize")
         self.done = True
+
+
+def get_elapsed_time(start_event, end_event):
+    """Milliseconds, of the host's clock."""
+    if not (start_event.timing and end_event.timing) or None in (start_event.at, end_event.at):
+        raise RuntimeError("both events must keep time, and be recorded")
+    if "synchronize" not in LOG.waits[-1]:
+        raise RuntimeError("the later event was not waited for")
+    return 1000 * (end_event.at - start_event.at)
 
 
 class MemoryPool:
@@ -96,6 +114,9 @@ class MemoryPool:
 
     def malloc(self, size):
         raise NotImplementedError("the stand-in computes with memory of the host")
+
+    def free_all_blocks(self, stream=None):
+        LOG.wait("free_all_blocks")
 
 
 @contextlib.contextmanager
@@ -212,17 +233,23 @@ class Kernel:
 # --- put in place -----------------------------------------------------------------------------------------------------
 
 
-PROPERTIES = {"name": b"Stand-in", "totalGlobalMem": 2**33, "major": 9, "minor": 0}
+PROPERTIES = {
+    "name": b"Stand-in", "totalGlobalMem": 2**33, "major": 9, "minor": 0, "multiProcessorCount": 1,
+    "l2CacheSize": 2**20,
+}  # fmt: skip
+_pool = MemoryPool()
+cupy.get_default_memory_pool = lambda: _pool
 cupy.cuda = Namespace(
     "cupy.cuda",
     {
         "Stream": Stream, "Graph": Graph, "Event": Event, "MemoryPool": MemoryPool, "nvrtc": nvrtc,
         "using_allocator": using_allocator, "alloc_pinned_memory": alloc_pinned_memory,
-        "get_current_stream": lambda: _streams[-1],
+        "get_current_stream": lambda: _streams[-1], "get_elapsed_time": get_elapsed_time,
         "function": Namespace("cupy.cuda.function", {"Module": Module}),
         "runtime": Namespace("cupy.cuda.runtime", {
             "getDeviceCount": lambda: 1, "getDevice": lambda: 0, "getDeviceProperties": lambda i: PROPERTIES,
             "runtimeGetVersion": lambda: 12090, "driverGetVersion": lambda: 12090,
+            "memGetInfo": lambda: (2**32, 2**33),
         }),
     },
 )  # fmt: skip

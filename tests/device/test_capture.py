@@ -51,6 +51,15 @@ def test_a_replay_is_one_launch_one_small_copy_and_no_wait(device):
         assert device.waits == device.downloads == []
 
 
+def test_a_recorded_step_says_how_much_it_launches_and_before_nothing(device):
+    captured = mg.capture(lambda x: mg.tanh(x * 2))
+    x = mg.tensor(np.ones(3))
+    captured(x)
+    assert captured.launches() is None
+    captured(x)
+    assert captured.launches() == 2
+
+
 def test_gradients_may_be_forgotten_outside_of_the_step(device):
     run, other = Run("adamw"), Run("adamw")
 

@@ -13,6 +13,7 @@ from minigrad.executors import cuda
 from minigrad.executors.branches import branches
 from minigrad.executors.kernel import kernel
 from minigrad.executors.trace import Symbol
+from minigrad.lab.bench.contenders import bandwidth
 from tests.device.nvrtc import need_nvrtc
 from tests.executors.emitting import CASES, case
 
@@ -92,3 +93,11 @@ def test_an_entry_that_is_read_twice_would_be_seen():
     source = cuda.source(found, "float32").replace("__restrict__ ", "").replace("\n}", again)
     code = Counter(line.split()[0] for line in ptx(source))
     assert sum(n for op, n in code.items() if op.startswith("ld.global")) > expected(found[0])[0]
+
+
+@pytest.mark.parametrize(("dtype", "wide", "kind"), [("float32", 4, "v4.f32"), ("float64", 2, "v2.f64")])
+def test_the_kernel_that_measures_the_memory_moves_16_bytes_at_a_time_once(dtype, wide, kind):
+    code = Counter(line.split()[0] for line in ptx(bandwidth.source(2, dtype, wide)))
+    assert code[f"ld.global.nc.{kind}"] == 1  # the gradient
+    assert code[f"ld.global.{kind}"] == code[f"st.global.{kind}"] == 3  # the weights and the state
+    assert sum(n for word, n in code.items() if word.startswith(("ld.global", "st.global"))) == 7

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import re
 import subprocess
 import sys
 import types
@@ -121,8 +122,8 @@ def by_numba(source, k, arrays, numbers):
 
 C_OF_CUDA = """\
 #include <math.h>
-typedef struct { long long x; } place;
-static place blockIdx, blockDim, threadIdx;
+typedef struct { long long x; } dim;
+static dim blockIdx, blockDim, threadIdx;
 """
 
 
@@ -140,10 +141,11 @@ def compiled_as_c(source, folder):
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     library = folder / f"{digest}.so"
     if not library.exists():
-        text = source.replace('extern "C" __global__ void', "static void")
-        names = [f"a{i}" for i in range(source[: source.index(")")].count("*"))]
+        head = re.search(r'extern "C" __global__ void (\w+)\((.*?)\) \{', source)
+        names = [f"a{i}" for i in range(head[2].count("*"))]
         loop = "\nvoid run(long long n, " + ", ".join(f"void *{a}" for a in names) + ") {\n"
-        loop += f"  for (threadIdx.x = 0; threadIdx.x < n; threadIdx.x++) update(n, {', '.join(names)});\n}}\n"
+        loop += f"  for (threadIdx.x = 0; threadIdx.x < n; threadIdx.x++) {head[1]}(n, {', '.join(names)});\n}}\n"
+        text = source.replace('extern "C" __global__ void', "static void")
         (folder / f"{digest}.c").write_text(C_OF_CUDA + text + loop, "utf-8")
         subprocess.run(
             ["cc", "-O1", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC", "-o", str(library),

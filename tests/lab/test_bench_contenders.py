@@ -10,7 +10,7 @@ from minigrad.lab.bench.contenders import MODULES, by_hand, judge, of_minigrad, 
 from minigrad.lab.bench.job import SkippedError
 from minigrad.lab.bench.turns import _off
 
-MLP = step._mlp(6, 7, 5, 10)
+MLP = step.mlp(6, 7, 5, 10)
 CNN = step._cnn(4, 8, 2, 3, 4)
 DEEP = step._deep(4, 8, 2, 3, 4)
 NETWORKS = pytest.mark.parametrize("case", [MLP, CNN, DEEP], ids=["mlp", "cnn", "batch norm"])

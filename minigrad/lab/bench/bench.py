@@ -19,7 +19,9 @@ __all__ = ["FORMAT", "Plan", "as_json", "bench"]
 FORMAT = 1
 
 # Seldom the fastest, or long to prepare: not in a quick run, unless asked for.
-SLOW = ("torch-foreach", "torch-channels-last", "torch-compile", "gemm-torch", "autograd", "mygrad")
+SLOW = (
+    "torch-foreach", "torch-channels-last", "torch-no-cudnn", "torch-compile", "gemm-torch", "autograd", "mygrad",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Plan:
         pace: how long is measured.
         patterns: which cases: of a work that has some whose "work, case" matches one, as file names match ``*.py``,
             only those.
+        backend: "numpy", or "cupy" where the works are those of a device.
     """
 
     works: Sequence[Work]
@@ -42,6 +45,7 @@ class Plan:
     threads: int = 1
     pace: Pace = field(default_factory=Pace)
     patterns: Sequence[str] = ()
+    backend: str = "numpy"
 
     def cases(self, work: Work) -> list[Case]:
         """Return what is measured of `work`."""
@@ -58,7 +62,7 @@ def bench(plan: Plan, tell: Tell, modules: Mapping[str, str] = MODULES) -> dict[
     """Measure everything in `plan`; return what goes into JSON. A contender that fails is reported, never raised."""
     from minigrad import __version__
 
-    described = machine.describe(plan.threads)
+    described = machine.describe(plan.threads, plan.backend)
     works, done = [], 0
     for work in plan.works:
         cases = []

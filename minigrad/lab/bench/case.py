@@ -1,7 +1,7 @@
 """One thing to be timed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["UNIT", "Case"]
@@ -32,3 +32,7 @@ class Case:
     only: tuple[str, ...] = ()
     without: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, backend: str) -> "Case":
+        """Return the same case for another back end than NumPy."""
+        return replace(self, task={**self.task, "backend": backend})

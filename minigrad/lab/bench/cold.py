@@ -2,7 +2,7 @@
 
 from minigrad.lab.bench.case import Case
 
-__all__ = ["cases"]
+__all__ = ["cases", "on_a_device"]
 
 OWN = ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba")
 
@@ -16,4 +16,14 @@ def cases(quick: bool) -> list[Case]:
         found.append(
             Case(f"first step, {cache} cache", task, only=("numpy", *OWN, *libraries[2:4][: 0 if quick else 2]))
         )
+    return found
+
+
+def on_a_device(quick: bool) -> list[Case]:
+    """Return the import until the device answers, and the first step there, with an empty and with a filled cache."""
+    only = ("cupy", "minigrad") if quick else ()
+    found = [Case("import", {"kind": "cold", "what": "import"}, only=only).on("cupy")]
+    for cache in ("filled",) if quick else ("filled", "empty"):
+        task = {"kind": "cold", "what": "step", "cache": cache}
+        found.append(Case(f"first step, {cache} cache", task, only=only).on("cupy"))
     return found

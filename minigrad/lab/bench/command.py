@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from minigrad.backend import use_backend
 from minigrad.extras import need
 from minigrad.lab import output
 from minigrad.lab.bench import check, figure, machine, page, report
@@ -19,7 +20,7 @@ from minigrad.lab.bench.bench import Plan, as_json, bench
 from minigrad.lab.bench.contenders import LABELS
 from minigrad.lab.bench.progress import telling
 from minigrad.lab.bench.turns import Pace
-from minigrad.lab.bench.work import WORKS, chosen
+from minigrad.lab.bench.work import ON_A_DEVICE, WORKS, chosen
 from minigrad.regularization.checks import integer, nonnegative
 
 __all__ = ["DESCRIPTION", "HELP", "Order", "add_arguments", "checked", "execute", "run"]
@@ -30,7 +31,9 @@ DESCRIPTION = (
     "hand, PyTorch, JAX, autograd and MyGrad where they are installed, and beside what the machine can do. Every "
     "contender works in a process of its own, the processes take turns, and a contender whose results are wrong is not "
     "timed. Print tables, and write bench.json, bench.md, bench.png and bench.svg. With --check, measure quickly and "
-    "compare ratios with a recorded run; ends with status 1 if one has grown by more than the slack."
+    "compare ratios with a recorded run; ends with status 1 if one has grown by more than the slack. With --backend "
+    "cupy, all of this on a GPU, by events among its work: the step eager and captured, the update beside a copy of as "
+    "many bytes, launches; the files carry the name of the GPU."
 )
 QUICK = Pace(rounds=5, turn=0.05)
 
@@ -59,7 +62,9 @@ class Order:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``minigrad bench`` to `parser`."""
     add = parser.add_argument
-    add("works", nargs="*", metavar="WORK", help=f"{', '.join(WORKS)} (default: all)")
+    add("works", nargs="*", metavar="WORK",
+        help=f"{', '.join(WORKS)}; on a GPU {', '.join(ON_A_DEVICE)} (default: all)")  # fmt: skip
+    add("--backend", default="numpy", metavar="NAME", help="numpy (default), or cupy for a CUDA GPU")
     add("--rounds", type=int, metavar="N", help=f"turns of every contender (default: {Pace.rounds}; quick: "
         f"{QUICK.rounds})")  # fmt: skip
     add("--threads", type=int, metavar="N", help="threads of every contender (default: one per core)")
@@ -79,9 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def checked(options: argparse.Namespace) -> Order:
     """Return what `options` ask for. ValueError, ImportError or OSError say what cannot be done."""
-    works = chosen(options.works)
+    with use_backend(options.backend):  # which says what is missing for it
+        here = machine.describe(1, options.backend)
+    works = chosen(options.works, options.backend)
     _known(options.contenders)
     recorded = None if options.check is None else _recorded(options.check)
+    if recorded is not None:
+        _alike("--check", recorded, here)
     quick = options.quick or recorded is not None
     pace = QUICK if quick else Pace()
     if options.rounds is not None:
@@ -89,7 +98,8 @@ def checked(options: argparse.Namespace) -> Order:
     contenders = options.contenders or (() if recorded is None else [n for n in LABELS if check.compared(n)])
     for module in ("rich", "matplotlib"):
         need(module, "lab")
-    plan = Plan(works, quick, contenders, _threads(options.threads, recorded), pace, options.cases)
+    threads = _threads(options.threads, recorded)
+    plan = Plan(works, quick, contenders, threads, pace, options.cases, options.backend)
     for pattern in options.cases:
         titles = [f"{work.name}, {case.name}" for work in works for case in work.cases(quick)]
         if not fnmatch.filter(titles, pattern):
@@ -97,11 +107,8 @@ def checked(options: argparse.Namespace) -> Order:
     directory = None if recorded is not None else output.check_directory(options.out)
     earlier = None if options.into is None else _recorded(options.into)
     if earlier is not None:
-        here = machine.describe(plan.threads)
-        for name in ("processor", "cores", "threads"):
-            if earlier["machine"][name] != here[name]:
-                theirs = earlier["machine"][name]
-                raise ValueError(f"--into needs results of this machine: its {name} is {here[name]!r}, not {theirs!r}")
+        _alike("--into", earlier, here)
+        _this_machine(earlier["machine"], {**here, "threads": threads})
     return Order(plan, directory, recorded, earlier, nonnegative("slack", options.slack), options.quiet)
 
 
@@ -125,8 +132,10 @@ def execute(order: Order) -> int:
     if order.earlier is not None:
         found = _within(order.earlier, found)
     assert order.directory is not None
+    stem = machine.stem(found)
     written = output.write_all(
-        order.directory, {"bench.json": as_json(found), "bench.md": page.render(found), **figure.render(found)}
+        order.directory,
+        {f"{stem}.json": as_json(found), f"{stem}.md": page.render(found), **figure.render(found)},
     )
     print(f"{count} cases in {taken:.0f} s. Written: {', '.join(map(str, written))}")
     bad = [f"{e['name']} {e['status']}" for w in found["works"] for c in w["cases"] for e in c["contenders"] if _bad(e)]
@@ -181,6 +190,24 @@ def _recorded(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"works", "machine"} <= found.keys():
         raise ValueError(f"{path} is no result of the bench")
     return found
+
+
+def _alike(option: str, recorded: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse results of the host on a device, and the other way round."""
+    theirs = machine.device(recorded)
+    if (theirs is None) != ("device" not in here):
+        what = "the host" if theirs is None else f"{theirs['name']}, with --backend cupy"
+        raise ValueError(f"{option} was given results of {what}")
+
+
+def _this_machine(theirs: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse earlier results that another machine, or another number of threads, would be put beside."""
+    pairs = [(name, theirs[name], here[name]) for name in ("processor", "cores", "threads")]
+    if "device" in here:
+        pairs += [(f"device's {name}", theirs["device"][name], here["device"][name]) for name in ("name", "cuda")]
+    for name, then, now in pairs:
+        if then != now:
+            raise ValueError(f"--into needs results of this machine: its {name} is {now!r}, not {then!r}")
 
 
 def _threads(asked: int | None, recorded: dict[str, Any] | None) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigrad.lab.bench.case import UNIT, Case
 
-__all__ = ["GRAPHS", "LENGTH", "cases", "leaves"]
+__all__ = ["GRAPHS", "LENGTH", "cases", "leaves", "on_a_device"]
 
 GRAPHS = ("tanh chain", "multiply chain", "add chain", "multiply tree")
 SIZES = (10**3, 10**4, 10**5, 10**6)
@@ -16,6 +16,13 @@ LENGTH = 8  # entries of every tensor, float64
 def cases(quick: bool) -> list[Case]:
     """Return every graph at every size; quick: 10³ nodes alone."""
     return [_case(graph, n) for graph in GRAPHS for n in SIZES[: 1 if quick else None]]
+
+
+def on_a_device(quick: bool) -> list[Case]:
+    """Return the graphs of 10³ and 10⁴ nodes, for a device; quick: two of 10³."""
+    if quick:
+        return [_case(graph, SIZES[0]).on("cupy") for graph in GRAPHS[:2]]
+    return [_case(graph, n).on("cupy") for graph in GRAPHS for n in SIZES[:2]]
 
 
 def _case(graph: str, nodes: int) -> Case:

@@ -6,6 +6,7 @@ from typing import Any
 
 from minigrad.extras import need
 from minigrad.lab.bench.contenders import LABELS
+from minigrad.lab.bench.machine import stem
 from minigrad.lab.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, RC, RED, SKY
 
 __all__ = ["STYLES", "draw", "render"]
@@ -15,27 +16,34 @@ GREY = "#777777"
 # colour, mark, dashes
 STYLES: dict[str, tuple[str, str, str]] = {
     "numpy": (BLACK, "|", "-"),
+    "cupy": (BLACK, "x", "-"),
     "minigrad": (BLUE, "o", "-"),
+    "minigrad-captured": (RED, "d", "--"),
     "minigrad-plain": (SKY, "o", "--"),
     "minigrad-numpy": (BLUE, "s", "-."),
     "minigrad-numba": (RED, "D", "-"),
+    "minigrad-uncollected": (SKY, "H", ":"),
     "torch": (GREEN, "v", "--"),
     "torch-foreach": (GREEN, "<", ":"),
     "torch-fused": (GREEN, "^", "-"),
     "torch-channels-last": (GREEN, ">", "-."),
+    "torch-no-cudnn": (GREEN, "8", ":"),
+    "torch-graphs": (GREEN, "p", "--"),
     "torch-compile": (GREEN, "*", "-"),
     "jax": (PURPLE, "P", "-"),
     "autograd": (ORANGE, "X", "--"),
     "mygrad": (GREY, "h", ":"),
     "gemm": (BLACK, "1", ":"),
+    "gemm-cupy": (BLACK, "4", ":"),
     "gemm-torch": (GREY, "2", ":"),
     "roofline": (BLACK, ".", ":"),
+    "copy": (GREY, "3", ":"),
 }
 WIDTH = 7.1  # inches, 18 cm
 
 
 def render(found: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the figure as ``{"bench.png": ..., "bench.svg": ...}``. Equal results give equal bytes."""
+    """Return the figure as PNG and SVG, by the names of their files. Equal results give equal bytes."""
     matplotlib = need("matplotlib", "lab")
     files = {}
     with matplotlib.rc_context(RC):
@@ -43,7 +51,7 @@ def render(found: Mapping[str, Any]) -> dict[str, bytes]:
         for kind, options in (("png", {"dpi": 200}), ("svg", {"metadata": {"Date": None}})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, **options)
-            files[f"bench.{kind}"] = buffer.getvalue()
+            files[f"{stem(found)}.{kind}"] = buffer.getvalue()
     return files
 
 
@@ -67,7 +75,7 @@ def draw(found: Mapping[str, Any]) -> Any:
 
 
 def _step(part: Any, work: Mapping[str, Any]) -> set[str]:
-    """Draw every contender's time beside NumPy's by hand, a line per network."""
+    """Draw every contender's time beside that of the work by hand, a line per network."""
     axes, shown = part.subplots(), set()
     cases = [case for case in work["cases"] if _timed(case)]
     for i, case in enumerate(cases):
@@ -82,7 +90,7 @@ def _step(part: Any, work: Mapping[str, Any]) -> set[str]:
     axes.minorticks_off()
     axes.set_yticks([-i for i in range(len(cases))], [case["name"] for case in cases])
     axes.set_ylim(-len(cases) + 0.5, 0.5)
-    axes.set_title("Training step with AdamW: time / time of NumPy by hand", loc="left")
+    axes.set_title(f"Training step with AdamW: time / time of {LABELS[work['reference']]}", loc="left")
     return shown
 
 
@@ -93,7 +101,7 @@ def _update(part: Any, work: Mapping[str, Any]) -> set[str]:
     cases = [c for c in work["cases"] if c["facts"]["tensors"] == 1]
     rates: dict[str, list[tuple[float, float]]] = {}
     for case in cases:
-        if case["facts"]["variant"] == "adam_decay":
+        if case["facts"]["variant"] == "adam_decay" and case["facts"].get("dtype") != "float64":
             for name, entry in _timed(case).items():
                 rate = case["facts"]["bytes"] / entry["seconds"]["median"] / 1e9
                 rates.setdefault(name, []).append((case["facts"]["parameters"], rate))
@@ -109,7 +117,7 @@ def _update(part: Any, work: Mapping[str, Any]) -> set[str]:
     shares: dict[str, list[float]] = {}
     for case in cases:
         for name, entry in _timed(case).items():
-            if case["facts"]["parameters"] == size and name != "roofline" and "reference" in entry["ratio"]:
+            if case["facts"]["parameters"] == size and name not in work["limits"] and "reference" in entry["ratio"]:
                 shares.setdefault(name, []).append(1 / entry["ratio"]["reference"]["median"])
     for name, values in shares.items():
         _line(right, name, list(enumerate(sorted(values), 1)))

@@ -3,28 +3,35 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from minigrad.lab.bench import machine as machines
+from minigrad.lab.bench import overhead
 from minigrad.lab.bench.contenders import LABELS
-from minigrad.lab.bench.report import machine, out, per, rate, seconds
-from minigrad.lab.bench.targets import Target, targets
+from minigrad.lab.bench.report import beside, machine, out, per, rate, seconds
+from minigrad.lab.bench.target import Target
+from minigrad.lab.bench.targets import targets
 
 __all__ = ["render"]
 
 
 def render(found: Mapping[str, Any]) -> bytes:
     """Return the page: the machine, what each number means, and a table per kind of work."""
+    there = machines.device(found)
+    command = "minigrad bench" if there is None else "minigrad bench --backend cupy"
     parts = [
-        "# Measured speed",
-        f"Written by `minigrad bench`. {machine(found)}",
+        "# Measured speed" if there is None else f"# Measured speed on {there['name']}",
+        f"Written by `{command}`. {machine(found)}",
         "Each contender works in a process of its own, and the processes take turns. What a contender computes is "
         "checked before it is timed. Ratios are medians over rounds of the ratio within a round, so that what slows "
         "the machine for a while drops out.",
-        "![Training steps, updates, cost per node and cold start, beside other libraries](bench.svg)",
+        f"![Training steps, updates, cost per node and cold start, beside other libraries]({machines.stem(found)}.svg)",
     ]
     if reached := targets(found):
         parts += ["## What was to be reached", _targets(reached)]
     for work in found["works"]:
         parts.append(f"## {work['title']}")
         parts.append(SECTIONS.get(work["name"], _by_case)(work))
+        if there is not None and work["name"] == "step" and (rows := overhead.rows(work["cases"])):
+            parts += ["### Where the time of a step goes", _overhead(rows)]
     if lines := out(found):
         parts += ["## Not timed", "\n".join(f"- {line}" for line in lines)]
     return ("\n\n".join(parts) + "\n").encode()
@@ -59,15 +66,28 @@ def _by_case(work: Mapping[str, Any]) -> str:
     tables = []
     for case in work["cases"]:
         rows = []
+        clocks = ["host's clock", "host queues in"] if any("wall" in entry for entry in _timed(case)) else []
         for entry in _timed(case):
             s, ratios = entry["seconds"], entry["ratio"]
-            beside = [f"{ratios[to]['median']:.2f}" if to in ratios else "" for to in ("reference", "peer")]
+            ratio = [f"{ratios[to]['median']:.2f}" if to in ratios else "" for to in ("reference", "peer")]
             spread = f"{seconds(s['q1'])} – {seconds(s['q3'])}"
-            rows.append([_label(entry["name"]), seconds(s["median"]), spread, *beside, per(work, case, entry)])
-        head = [case["name"], "median", "quartiles", f"/ {_label(work['reference'])}", "/ fastest peer", ""]
+            row = [_label(entry["name"]), seconds(s["median"]), spread, *ratio, per(work, case, entry)]
+            rows.append(row + (beside(entry) if clocks else []))
+        head = [case["name"], "median", "quartiles", f"/ {_label(work['reference'])}", "/ fastest peer", "", *clocks]
         tables.append(_table(head, rows))
         tables += [line for line in (_memory(case),) if line]
     return "\n\n".join(tables)
+
+
+def _overhead(rows: Sequence[Sequence[Any]]) -> str:
+    """Return the table that tells launches, the engine and convolutions apart."""
+
+    def told(i: int, value: Any) -> str:
+        if value is None or i < 2:
+            return "" if value is None else str(value)
+        return seconds(value) if i < 8 else f"{value:.2f}"
+
+    return f"{overhead.SAID}\n\n" + _table(overhead.HEAD, [[told(i, x) for i, x in enumerate(row)] for row in rows])
 
 
 def _memory(case: Mapping[str, Any]) -> str:

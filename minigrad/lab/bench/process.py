@@ -15,6 +15,11 @@ from typing import Any, Self
 
 __all__ = ["DiedError", "Process", "clean", "environment"]
 
+# Every library is to compute float32 in float32, and to leave the others some of the device's memory.
+ON_A_DEVICE = {
+    "NVIDIA_TF32_OVERRIDE": "0", "CUPY_TF32": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest", "JAX_PLATFORMS": "cuda",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}  # fmt: skip
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")  # NPROC: XLA's
 
 
@@ -22,10 +27,14 @@ class DiedError(Exception):
     """A contender's process ended, or did not answer in time."""
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Return the variables that hold every library to `threads` threads. They must be set before it is imported."""
+def environment(threads: int, backend: str = "numpy") -> dict[str, str]:
+    """Return the variables that hold every library to `threads` threads, and to the device of the back end.
+
+    They must be set before the library is imported.
+    """
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-    return {**dict.fromkeys(THREADS, str(threads)), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    more = {"JAX_PLATFORMS": "cpu"} if backend == "numpy" else ON_A_DEVICE
+    return {**dict.fromkeys(THREADS, str(threads)), "XLA_FLAGS": flags, **more}
 
 
 def clean(message: str) -> str:
@@ -37,12 +46,12 @@ def clean(message: str) -> str:
 class Process:
     """The process of the contender `name`, made by ``module.make``. To be used in a ``with``."""
 
-    def __init__(self, name: str, module: str, threads: int):
+    def __init__(self, name: str, module: str, threads: int, backend: str = "numpy"):
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "minigrad.lab.bench.worker", module, name, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env={**os.environ, **environment(threads)}, encoding="utf-8",
+            env={**os.environ, **environment(threads, backend)}, encoding="utf-8",
         )  # fmt: skip
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minigrad.extras import need
+from minigrad.lab.bench import machine as machines
 from minigrad.lab.bench.check import Comparison
 from minigrad.lab.bench.contenders import LABELS
 
-__all__ = ["machine", "out", "per", "print_comparison", "print_report", "rate", "seconds"]
+__all__ = ["beside", "device", "machine", "out", "per", "print_comparison", "print_report", "rate", "seconds"]
 
 WIDTH = 118
 
@@ -20,7 +21,7 @@ def print_report(found: Mapping[str, Any], file: Any = None) -> None:
         if work["name"] == "update":
             console.print(_update(work))
         else:
-            console.print(_by_case(work))
+            console.print(_by_case(work, machines.device(found) is not None))
     for line in out(found):
         console.print(line, markup=False, soft_wrap=True)
 
@@ -51,23 +52,42 @@ def machine(found: Mapping[str, Any]) -> str:
     """Return where and how long was measured, in one line."""
     m = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
-    return (
+    return device(found) + (
         f"{m['processor']}, {m['cores']} cores, {m['threads']} threads for every contender, {m['blas']}, "
         f"load {m['load_before']} before. {m['python']}, {versions}. "
         f"{found['pace']['rounds']} rounds of {found['pace']['turn']:g} s: medians, quartiles in brackets."
     )
 
 
-def _by_case(work: Mapping[str, Any]) -> Any:
+def device(found: Mapping[str, Any]) -> str:
+    """Return which GPU was measured, and how, as sentences; nothing for the host."""
+    d = machines.device(found)
+    if d is None:
+        return ""
+    return (
+        f"{d['name']}, {d['memory_gib']} GiB of memory ({d['free_gib']} free), compute capability "
+        f"{d['compute_capability']}, driver {d['driver']}, CUDA {d['cuda']}, CuPy {d['cupy']}. Seconds are those "
+        "between events among the device's work, many repeats apart; of JAX, which offers none, the host's between two "
+        "waits; of cold starts, the host's. float32 is computed as float32: no library uses TF32. The host: "
+    )
+
+
+def beside(entry: Mapping[str, Any]) -> list[str]:
+    """Return the seconds by the host's clock, and those in which the host queues the work of a device."""
+    return [seconds(entry[word]) if word in entry else "" for word in ("wall", "host")]
+
+
+def _by_case(work: Mapping[str, Any], on_device: bool) -> Any:
     per = {"engine": "per node", "limits": "rate"}.get(work["name"], "of limit")
     reference = LABELS.get(work["reference"], work["reference"])
-    table = _table(work["title"], "contender", "median", "[quartiles]", f"/ {reference}", "/ fastest peer", per)
+    more = ["wall", "host"] if on_device else []
+    table = _table(work["title"], "contender", "median", "[quartiles]", f"/ {reference}", "/ fastest peer", per, *more)
     for case in work["cases"]:
         table.add_section()
         table.add_row(_bold(case["name"]))
         for entry in case["contenders"]:
             if entry["status"] == "timed":
-                table.add_row(*_row(work, case, entry))
+                table.add_row(*_row(work, case, entry), *(beside(entry) if on_device else []))
     return table
 
 
@@ -86,8 +106,9 @@ def per(work: Mapping[str, Any], case: Mapping[str, Any], entry: Mapping[str, An
     """Return what the time means: per node, as a rate, or beside the limit."""
     median, facts, own = entry["seconds"]["median"], case["facts"], entry.get("facts", {})
     if "nodes" in facts:
-        memory = f", {own['bytes_per_node']:.0f} B" if "bytes_per_node" in own else ""
-        return f"{1e6 * median / facts['nodes']:.2f} µs{memory}"
+        more = f", {own['bytes_per_node']:.0f} B" if "bytes_per_node" in own else ""
+        more += f", {own['launches'] / facts['nodes']:.2f} launches" if own.get("launches") else ""
+        return f"{1e6 * median / facts['nodes']:.2f} µs{more}"
     if entry["name"] in work["limits"] and "gemm_flops" in facts:
         return f"{facts['gemm_flops'] / median / 1e9:.0f} GFLOP/s"
     if entry["name"] in work["limits"] and "bytes" in facts:

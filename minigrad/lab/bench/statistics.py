@@ -10,18 +10,18 @@ from minigrad.lab.bench.work import Work
 __all__ = ["of_case", "ratio", "spread"]
 
 
-def spread(turns: Sequence[Sequence[float]]) -> dict[str, Any]:
+def spread(turns: Sequence[Sequence[float]], each: int = 1) -> dict[str, Any]:
     """Return the median over rounds of each round's median, and how widely single repeats scatter.
 
     Seconds: ``median``, the quartiles ``q1`` and ``q3`` and the extremes of all repeats, the medians of the ``rounds``,
-    and the number of ``repeats``.
+    and the number of ``repeats``, `each` for each of the seconds.
     """
     every = [seconds for turn in turns for seconds in turn]
     q1, _, q3 = quantiles(every, n=4, method="inclusive") if len(every) > 1 else every * 3
     rounds = [median(turn) for turn in turns]
     return {
         "median": median(rounds), "q1": q1, "q3": q3, "min": min(every), "max": max(every), "rounds": rounds,
-        "repeats": len(every),
+        "repeats": len(every) * each,
     }  # fmt: skip
 
 
@@ -55,7 +55,8 @@ def of_case(work: Work, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         if outcome.facts:
             entry["facts"] = dict(outcome.facts)
         if outcome.status == "timed":
-            entry["seconds"] = spread(outcome.turns)
+            entry["seconds"] = spread(outcome.turns, outcome.each)
+            entry |= {word: median(values) for word, values in outcome.beside.items()}
             others = [o for o in peers if o is not outcome]
             against = {
                 "reference": timed.get(work.reference),

@@ -14,7 +14,7 @@ import numpy as np
 
 from minigrad.lab.bench.case import UNIT, Case
 
-__all__ = ["ADAMW", "CHECKED", "batches", "cases", "gemms", "parameters", "sequence"]
+__all__ = ["ADAMW", "CHECKED", "batches", "cases", "gemms", "mlp", "on_a_device", "parameters", "sequence"]
 
 Layer = list[Any]
 
@@ -27,10 +27,10 @@ SAFETY = 32  # of the random-walk model of rounding below
 def cases(quick: bool) -> list[Case]:
     """Return the training steps."""
     found = [
-        _mlp(32, 64, 32, 10),
-        _mlp(128, 64, 128, 128, 10),
-        _mlp(128, 784, 512, 512, 10),
-        _mlp(256, 1024, 2048, 2048, 10),
+        mlp(32, 64, 32, 10),
+        mlp(128, 64, 128, 128, 10),
+        mlp(128, 784, 512, 512, 10),
+        mlp(256, 1024, 2048, 2048, 10),
         _cnn(64, 8, 1, 16, 32),
         _cnn(64, 32, 3, 32, 64),
         _deep(64, 32, 3, 32, 64, 128),
@@ -38,11 +38,17 @@ def cases(quick: bool) -> list[Case]:
     return [found[i] for i in (0, 1, 4)] if quick else found
 
 
-def _mlp(batch: int, *sizes: int) -> Case:
+def on_a_device(quick: bool) -> list[Case]:
+    """Return the same training steps, for a device."""
+    return [case.on("cupy") for case in cases(quick)]
+
+
+def mlp(batch: int, *sizes: int, seed: int = 0) -> Case:
+    """Return dense layers of these sizes with relu between them; weights and data are drawn from `seed`."""
     layers: list[Layer] = []
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [["dense", inputs, outputs], ["relu"]]
-    return _case(f"mlp {'-'.join(map(str, sizes))} b{batch}", [sizes[0]], batch, layers[:-1])
+    return _case(f"mlp {'-'.join(map(str, sizes))} b{batch}", [sizes[0]], batch, layers[:-1], seed)
 
 
 def _cnn(batch: int, size: int, channels: int, *widths: int) -> Case:
@@ -72,8 +78,8 @@ def _deep(batch: int, size: int, channels: int, *widths: int) -> Case:
     return _case(name, [size, size, channels], batch, layers)
 
 
-def _case(name: str, shape: list[int], batch: int, layers: list[Layer]) -> Case:
-    task = {"kind": "step", "shape": shape, "batch": batch, "layers": layers}
+def _case(name: str, shape: list[int], batch: int, layers: list[Layer], seed: int = 0) -> Case:
+    task = {"kind": "step", "shape": shape, "batch": batch, "layers": layers, "seed": seed}
     facts = {
         "parameters": sum(math.prod(s) for _, s in shapes(layers)),
         "update_bytes": 28 * sum(math.prod(s) for _, s in shapes(layers)),
@@ -112,7 +118,7 @@ def shapes(layers: Sequence[Layer]) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def parameters(task: Mapping[str, Any]) -> list[Any]:
     """Return the first weights as float32 arrays, in order: He's normal weights; biases and scales not at rest."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(task["seed"])
     found = []
     for role, shape in shapes(task["layers"]):
         spread = math.sqrt(2 / math.prod(shape[:-1])) if role == "weight" else 0.1
@@ -122,7 +128,7 @@ def parameters(task: Mapping[str, Any]) -> list[Any]:
 
 def batches(task: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     """Return the batches that take turns: images or rows as float32, labels as int64."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(task["seed"] + 1)
     shape, n = task["shape"], task["batch"]
     return [
         (rng.standard_normal((n, *shape)).astype(np.float32), rng.integers(0, 10, n).astype(np.int64))

@@ -1,51 +1,22 @@
 """What was to be reached, and what a run reached: each target beside the worst case that it is about."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Target", "targets"]
+from minigrad.lab.bench import device_targets, machine
+from minigrad.lab.bench.target import Target, seconds
+
+__all__ = ["targets"]
 
 ADAMS = ("adam", "amsgrad", "adamax", "nadam", "radam")
 SGDS = ("sgd", "heavy_ball", "nesterov")
 
 
-@dataclass(frozen=True)
-class Target:
-    """A number that was to be reached.
-
-    Attributes:
-        claim: what it is, in words.
-        bound: the target.
-        found: by case, what was measured.
-        above: whether the target is a least value, not a largest.
-        unit: written behind the numbers.
-    """
-
-    claim: str
-    bound: float
-    found: Mapping[str, float]
-    above: bool = False
-    unit: str = ""
-
-    def reached(self, value: float) -> bool:
-        """Tell whether a value is on the right side of the bound."""
-        return value >= self.bound if self.above else value <= self.bound
-
-    @property
-    def count(self) -> int:
-        """In how many cases the target was reached."""
-        return sum(map(self.reached, self.found.values()))
-
-    @property
-    def worst(self) -> tuple[str, float]:
-        """The case that is farthest from the target, and its value."""
-        return (min if self.above else max)(self.found.items(), key=lambda item: item[1])
-
-
 def targets(results: Mapping[str, Any]) -> list[Target]:
     """Return the targets that the works in `results` have cases for."""
     works = {work["name"]: work["cases"] for work in results["works"]}
+    if machine.device(results) is not None:
+        return device_targets.targets(works)
     found = [
         Target("Training step: time / fastest other contender's", 1.0, dict(_steps(works.get("step", [])))),
         *_update(works.get("update", [])),
@@ -53,10 +24,6 @@ def targets(results: Mapping[str, Any]) -> list[Target]:
         Target("Import: beyond NumPy's own", 40.0, dict(_import(works.get("cold", []))), unit=" ms"),
     ]
     return [target for target in found if target.found]
-
-
-def _seconds(case: Mapping[str, Any]) -> dict[str, float]:
-    return {e["name"]: e["seconds"]["median"] for e in case["contenders"] if e["status"] == "timed"}
 
 
 def _steps(cases: list[Any]) -> Iterator[tuple[str, float]]:
@@ -74,7 +41,7 @@ def _update(cases: list[Any]) -> list[Target]:
     sgds: dict[str, float] = {}
     small: dict[str, float] = {}
     for case in cases:
-        s, n, variant = _seconds(case), case["facts"]["parameters"], case["facts"]["variant"]
+        s, n, variant = seconds(case), case["facts"]["parameters"], case["facts"]["variant"]
         if n >= 10**6 and {"minigrad-numba", "roofline"} <= s.keys():
             shares[case["name"]] = 100 * s["roofline"] / s["minigrad-numba"]
         if {"minigrad-plain", "minigrad-numpy"} <= s.keys() and n >= 10**6:
@@ -99,7 +66,7 @@ def _engine(cases: list[Any]) -> list[Target]:
     uncollected: dict[str, float] = {}
     first: dict[tuple[str, str], float] = {}
     for case in cases:
-        s, nodes, graph = _seconds(case), case["facts"]["nodes"], case["facts"]["graph"]
+        s, nodes, graph = seconds(case), case["facts"]["nodes"], case["facts"]["graph"]
         if "minigrad" not in s:
             continue
         if "torch" in s and graph.endswith("chain"):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from minigrad.backend import free_memory
 from minigrad.lab.bench.case import Case
 from minigrad.lab.bench.process import DiedError, Process, clean
 from minigrad.lab.bench.work import Work
@@ -43,7 +44,10 @@ class Outcome:
         status: "timed", "wrong" (its values are not the judge's; it is not timed), "skipped", "failed", or "died".
         reason: why it was not timed.
         off: the largest difference from the judge's values, as a fraction of the tolerance; None without a judge.
-        turns: for every round, the seconds of each repeat.
+        turns: for every round, the seconds of each repeat; on a device, of each stretch of repeats, the mean.
+        each: how many repeats make a stretch.
+        beside: on a device, for every round, the seconds of a repeat by the host's clock ("wall"), and those in which
+            the host queues one ("host").
         facts: what the contender says of itself.
     """
 
@@ -52,11 +56,13 @@ class Outcome:
     reason: str = ""
     off: float | None = None
     turns: list[list[float]] = field(default_factory=list)
+    each: int = 1
+    beside: dict[str, list[float]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def stop(self, status: str, reason: str) -> None:
         """Note that the contender is out, and why. What was measured is not kept."""
-        self.status, self.reason, self.turns = status, clean(reason), []
+        self.status, self.reason, self.turns, self.beside = status, clean(reason), [], {}
 
 
 class Turns:
@@ -92,7 +98,7 @@ class Turns:
         for outcome in outcomes:
             if outcome.contender in case.without:
                 outcome.stop("skipped", case.without[outcome.contender])
-        if case.memory * len(outcomes) > available_memory():
+        if case.memory * len(outcomes) > (available_memory() if self.work.backend == "numpy" else free_memory()):
             for outcome in outcomes:
                 outcome.stop("skipped", f"{len(outcomes)} contenders need {case.memory / 2**30:.1f} GiB of memory each")
             return outcomes
@@ -123,7 +129,7 @@ class Turns:
         watch("the judge prepares")
         judge = Outcome(self.work.judge)
         if judge.contender not in self._running:
-            self._running[judge.contender] = Process(judge.contender, self.modules[judge.contender], self.threads)
+            self._start(judge.contender)
         answer = self._ask(judge, {"ask": "prepare", "task": dict(case.task)})
         if answer is not None:
             self._ask(judge, {"ask": "drop"})
@@ -136,8 +142,7 @@ class Turns:
 
     def _prepare(self, case: Case, outcome: Outcome, expected: list[float] | None) -> None:
         if outcome.contender not in self._running:
-            name = outcome.contender
-            self._running[name] = Process(name, self.modules[name], self.threads)
+            self._start(outcome.contender)
         answer = self._ask(outcome, {"ask": "prepare", "task": dict(case.task)})
         if answer is None:
             return
@@ -159,7 +164,7 @@ class Turns:
             answer = self._ask(outcome, {"ask": "run", "repeats": count, "warm": 0})
             if answer is None:
                 return 0, 0
-            seconds = sum(answer["seconds"])
+            seconds = answer["each"] * sum(answer["seconds"])
             best = min(best, *answer["seconds"], float("inf"))
             if seconds > 4 * self.pace.turn or (attempt > 1 and seconds > self.pace.turn / 4):
                 break
@@ -172,6 +177,13 @@ class Turns:
         answer = self._ask(outcome, {"ask": "run", "repeats": repeats, "warm": warm})
         if answer is not None:
             outcome.turns.append(answer["seconds"])
+            outcome.each = answer["each"]
+            for word in ("wall", "host"):
+                if word in answer:
+                    outcome.beside.setdefault(word, []).append(answer[word])
+
+    def _start(self, name: str) -> None:
+        self._running[name] = Process(name, self.modules[name], self.threads, self.work.backend)
 
     def _ask(self, outcome: Outcome, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer, or None where the contender is out; `outcome` then says why."""

@@ -1,4 +1,4 @@
-"""What is measured: kinds of work, each a list of cases."""
+"""What is measured: kinds of work, each a list of cases, on the host and on a device."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from minigrad.lab.bench import cold, engine, lessons, limits, step, update
 from minigrad.lab.bench.case import Case
 
-__all__ = ["WORKS", "Work", "chosen"]
+__all__ = ["ON_A_DEVICE", "WORKS", "Work", "chosen", "works"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Work:
         judge: the contender, never timed, that computes in float64 what every other must agree with, or None.
         fresh: whether every case needs new processes (memory is measured).
         share: of the pace's turn, how much a turn of this work lasts: less where there are very many cases.
+        backend: "numpy", or "cupy" for work on a device.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Work:
     judge: str | None = None
     fresh: bool = False
     share: float = 1.0
+    backend: str = "numpy"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a reader of the results needs to know."""
@@ -43,6 +45,7 @@ class Work:
 
 OWN = ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba")
 TORCH = ("torch", "torch-foreach", "torch-fused")
+DEVICE = ("minigrad", "minigrad-captured")
 
 WORKS = {
     work.name: work
@@ -78,11 +81,46 @@ WORKS = {
 }  # fmt: skip
 
 
-def chosen(names: Sequence[str] = ()) -> list[Work]:
-    """Return the works called `names`, in the order of `WORKS`, or all; ValueError suggests names."""
+ON_A_DEVICE = {
+    work.name: work
+    for work in (
+        Work(
+            "limits", "What the device can do", limits.on_a_device, ("gemm-cupy", "gemm-torch", "roofline", "copy"),
+            "gemm-cupy", limits=("gemm-cupy", "gemm-torch", "roofline", "copy"), backend="cupy",
+        ),
+        Work(
+            "step", "A training step with AdamW", step.on_a_device,
+            ("cupy", *DEVICE, *TORCH, "torch-channels-last", "torch-no-cudnn", "torch-graphs", "torch-compile", "jax",
+             "gemm-cupy", "gemm-torch"),
+            "cupy", limits=("gemm-cupy", "gemm-torch"), judge="judge", backend="cupy",
+        ),
+        Work(
+            "update", "The update alone", update.on_a_device, ("roofline", "copy", *DEVICE, "minigrad-plain", *TORCH),
+            "roofline", limits=("roofline", "copy"), judge="judge", share=0.2, backend="cupy",
+        ),
+        Work(
+            "engine", "The engine's cost per node", engine.on_a_device, ("cupy", *DEVICE, "torch", "torch-graphs"),
+            "cupy", judge="judge", backend="cupy",
+        ),
+        Work(
+            "cold", "From a cold start", cold.on_a_device, ("cupy", "minigrad", "torch", "jax"), "cupy",
+            backend="cupy",
+        ),
+    )
+}  # fmt: skip
+
+
+def works(backend: str = "numpy") -> dict[str, Work]:
+    """Return the kinds of work that there are for a back end, by name."""
+    return WORKS if backend == "numpy" else ON_A_DEVICE
+
+
+def chosen(names: Sequence[str] = (), backend: str = "numpy") -> list[Work]:
+    """Return the works of a back end called `names`, in the order of its tables, or all; ValueError suggests names."""
+    there = works(backend)
     for name in names:
-        if name not in WORKS:
-            near = difflib.get_close_matches(name, WORKS, n=1, cutoff=0.4)
-            known = f"did you mean {near[0]}?" if near else f"known: {', '.join(WORKS)}"
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1, cutoff=0.4)
+            known = f"did you mean {near[0]}?" if near else f"known: {', '.join(there)}"
             raise ValueError(f"unknown work {name!r}; {known}")
-    return [work for work in WORKS.values() if not names or work.name in names]
+    return [work for work in there.values() if not names or work.name in names]

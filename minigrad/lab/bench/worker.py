@@ -9,9 +9,10 @@ import importlib
 import json
 import os
 import sys
-import time
+from dataclasses import asdict
 from typing import Any
 
+from minigrad.lab.bench.clock import timed
 from minigrad.lab.bench.job import Job, SkippedError
 
 __all__ = ["main"]
@@ -42,7 +43,7 @@ class _Contender:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             if request["ask"] == "run":
-                return {"seconds": self._run(request["repeats"], request["warm"])}
+                return self._run(request["repeats"], request["warm"])
             self.drop()
             return {} if request["ask"] == "drop" else self._prepare(request["task"])
         except SkippedError as skipped:
@@ -51,29 +52,22 @@ class _Contender:
             return {"failed": f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"}
 
     def drop(self) -> None:
-        if self.job is not None:
-            self.job.close()
+        close = None if self.job is None else self.job.close
         self.job = None
         gc.collect()
+        if close is not None:
+            close()
 
     def _prepare(self, task: dict[str, Any]) -> dict[str, Any]:
         self.job = importlib.import_module(self.module).make(self.name, task)
         return {"values": self.job.values, "facts": dict(self.job.facts)}
 
-    def _run(self, repeats: int, warm: int) -> list[float]:
-        """Return the seconds of each repeat; `warm` repeats before are not timed."""
+    def _run(self, repeats: int, warm: int) -> dict[str, Any]:
+        """Return what the repeats took; `warm` repeats before are not timed."""
         if self.job is None:
             raise RuntimeError("nothing is prepared")
-        repeat, clock = self.job.repeat, time.perf_counter
         gc.collect()
-        for _ in range(warm):
-            repeat()
-        seconds = []
-        for _ in range(repeats):
-            start = clock()
-            own = repeat()
-            seconds.append(clock() - start if own is None else own)
-        return seconds
+        return {name: value for name, value in asdict(timed(self.job, repeats, warm)).items() if value is not None}
 
 
 if __name__ == "__main__":

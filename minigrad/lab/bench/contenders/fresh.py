@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,17 +14,32 @@ from minigrad.lab.bench.process import clean
 
 __all__ = ["job"]
 
-IMPORTS = {"torch": "torch", "jax": "jax, optax", "autograd": "autograd", "mygrad": "mygrad"}
+IMPORTS = {
+    "numpy": {
+        "numpy": "import numpy", "minigrad": "import minigrad", "torch": "import torch", "jax": "import jax, optax",
+        "autograd": "import autograd", "mygrad": "import mygrad",
+    },
+    # Until the device answers.
+    "cupy": {
+        "cupy": "import cupy; cupy.ones(1).item()",
+        "minigrad": "import minigrad as mg; mg.use_backend('cupy'); mg.tensor([1.0]).numpy()",
+        "torch": "import torch; torch.ones(1, device='cuda').item()",
+        "jax": "import jax, optax; jax.device_put(1.0, jax.devices('gpu')[0]).block_until_ready()",
+    },
+}  # fmt: skip
 
-CACHES = ("XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_CACHE_DIR")
+CACHES = (
+    "XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_CACHE_DIR", "CUPY_CACHE_DIR", "CUDA_CACHE_PATH",
+)  # fmt: skip
 
 # A 64-32-10 network, one batch of 32, one step of AdamW: as a user of each library would write it.
-STEPS = {
-    "numpy": """
-import numpy as np
-rng = np.random.default_rng(0)
-w1, b1, w2, b2 = params = [rng.standard_normal(s).astype("f") / 8 for s in ((64, 32), 32, (32, 10), 10)]
-x, labels, rows = rng.standard_normal((32, 64)).astype("f"), rng.integers(0, 10, 32), np.arange(32)
+BY_HAND = """
+import numpy, {library} as np
+rng = numpy.random.default_rng(0)
+drawn = [rng.standard_normal(s).astype("f") / 8 for s in ((64, 32), 32, (32, 10), 10)]
+w1, b1, w2, b2 = params = [np.asarray(a) for a in drawn]
+x, labels = np.asarray(rng.standard_normal((32, 64)).astype("f")), np.asarray(rng.integers(0, 10, 32))
+rows = np.arange(32)
 h = np.maximum(x @ w1 + b1, 0)
 e = np.exp(h @ w2 + b2)
 d = e / e.sum(1, keepdims=True)
@@ -35,23 +51,30 @@ for w, g in zip(params, (x.T @ dh, dh.sum(0), h.T @ d, d.sum(0))):
     m, v = 0.1 * g, 0.001 * g * g
     w *= 0.99
     w -= 1e-3 * (m / 0.1) / (np.sqrt(v / 0.001) + 1e-8)
-""",
+float(w.sum())
+"""
+STEPS = {
+    "numpy": BY_HAND,
+    "cupy": BY_HAND,
     "minigrad": """
 import minigrad as mg, numpy as np
+mg.use_backend("{backend}")
 rng = np.random.default_rng(0)
 model = mg.nn.Sequential(mg.nn.Linear(64, 32, rng=rng), mg.nn.ReLU(), mg.nn.Linear(32, 10, rng=rng))
 optimizer = mg.optim.AdamW(model.parameters(), lr=1e-3, decay=1e-2, executor="{executor}")
 x, labels = rng.standard_normal((32, 64)).astype("f"), rng.integers(0, 10, 32)
-mg.cross_entropy(model(x), labels).backward()
+mg.cross_entropy(model(mg.tensor(x)), mg.tensor(labels).data).backward()
 optimizer.step()
+float(optimizer.params[-1].numpy().sum())
 """,
     "torch": """
 import torch
-model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)).to("{device}")
 optimizer = torch.optim.AdamW(model.parameters(), weight_decay=10.0)
-x, labels = torch.randn(32, 64), torch.randint(0, 10, (32,))
+x, labels = torch.randn(32, 64, device="{device}"), torch.randint(0, 10, (32,), device="{device}")
 torch.nn.functional.cross_entropy(model(x), labels).backward()
 optimizer.step()
+float(model[-1].bias.sum())
 """,
     "jax": """
 import jax, optax, numpy as np
@@ -75,9 +98,11 @@ jax.block_until_ready(step(params, state))
 
 def job(name: str, task: Mapping[str, Any]) -> Job:
     """Return the job whose repeat starts an interpreter and returns the seconds its work took."""
+    where = task.get("backend", "numpy")
     if task["what"] == "import":
-        return Job(lambda: _seconds(f"import {IMPORTS.get(name, name)}", None), facts=_beyond(name))
-    script = _script(name)
+        line = IMPORTS[where][name]
+        return Job(lambda: _seconds(line, None), facts=_beyond(name) if where == "numpy" else {})
+    script = _script(name, where)
     if task["cache"] == "empty":
         return Job(lambda: _with_empty_cache(script))
     kept = tempfile.TemporaryDirectory()
@@ -85,11 +110,15 @@ def job(name: str, task: Mapping[str, Any]) -> Job:
     return Job(lambda: _seconds(script, kept.name), close=kept.cleanup)
 
 
-def _script(name: str) -> str:
+def _script(name: str, where: str) -> str:
     library, _, executor = name.partition("-")
     if library not in STEPS:
         raise SkippedError("it has no optimizer to step")
-    return STEPS[library].replace("{executor}", executor or "auto")
+    words = {
+        "library": library, "executor": executor or "auto", "backend": where,
+        "device": "cpu" if where == "numpy" else "cuda",
+    }  # fmt: skip
+    return re.sub(r"\{(library|executor|backend|device)\}", lambda word: words[word[1]], STEPS[library])
 
 
 def _beyond(name: str) -> dict[str, float]:

@@ -8,7 +8,9 @@ import numpy as np
 
 from minigrad.lab.bench.job import Job
 
-__all__ = ["build", "job", "resident"]
+__all__ = ["build", "job", "passes", "recorded", "resident"]
+
+RECORDED = 6  # calls after which whatever is recorded is being replayed
 
 
 def build(task: Mapping[str, Any], leaves: Sequence[Any], tanh: Callable[[Any], Any]) -> Any:
@@ -34,7 +36,13 @@ def build(task: Mapping[str, Any], leaves: Sequence[Any], tanh: Callable[[Any], 
 
 
 def job(
-    task: Mapping[str, Any], leaves: Sequence[Any], tanh: Any, raw: Any, facts: Mapping[str, Any], forget: Any = None
+    task: Mapping[str, Any],
+    leaves: Sequence[Any],
+    tanh: Any,
+    raw: Any,
+    facts: Mapping[str, Any],
+    forget: Any = None,
+    **more: Any,
 ) -> Job:
     """Return the job of building the graph and asking its sum for gradients.
 
@@ -45,19 +53,46 @@ def job(
         task: the graph.
         leaves: the library's leaves, whose ``grad`` is written by ``backward()``.
         tanh: the library's.
-        raw: turns a value or gradient into an array.
+        raw: turns a value or gradient into an array of the host.
         facts: passed on.
         forget: forgets the gradients of the leaves; None where ``grad = None`` does.
+        more: further attributes of the job.
     """
     before = resident()
     y = build(task, leaves, tanh)
     held = resident()
     total = y.sum()
     total.backward()
-    values = [float(np.sum(np.asarray(raw(a)))) for a in (y, leaves[0].grad, leaves[-1].grad)]
+    values = sums(raw, y, leaves)
     known = before and held and task["nodes"] >= 10**5 - 1
-    more = {"bytes_per_node": (held - before) / task["nodes"]} if known else {}
+    memory = {"bytes_per_node": (held - before) / task["nodes"]} if known else {}
     del y, total
+    one = passes(task, leaves, tanh, forget)
+
+    def repeat() -> None:
+        one()
+
+    return Job(repeat, values, {**facts, **memory}, **more)
+
+
+def recorded(
+    task: Mapping[str, Any], leaves: Sequence[Any], raw: Any, one: Callable[[], Any], facts: Any, **more: Any
+) -> Job:
+    """Return the job of a recorded pass, whose first calls only prepare: what `one` returns is checked thereafter.
+
+    `one` is the recorded `passes`, and `facts` is called when all is recorded; the others are those of `job`.
+    """
+    for _ in range(RECORDED):
+        y = one()
+
+    def repeat() -> None:
+        one()
+
+    return Job(repeat, sums(raw, y, leaves), facts(), **more)
+
+
+def passes(task: Mapping[str, Any], leaves: Sequence[Any], tanh: Any, forget: Any = None) -> Callable[[], Any]:
+    """Return a function that builds the graph, asks its sum for gradients and returns its last node."""
 
     def without() -> None:
         for leaf in leaves:
@@ -65,11 +100,18 @@ def job(
 
     forget = forget or without
 
-    def repeat() -> None:
+    def one() -> Any:
         forget()
-        build(task, leaves, tanh).sum().backward()
+        y = build(task, leaves, tanh)
+        y.sum().backward()
+        return y
 
-    return Job(repeat, values, {**facts, **more})
+    return one
+
+
+def sums(raw: Any, y: Any, leaves: Sequence[Any]) -> list[float]:
+    """Return what is checked: the sum of the result, and those of the first and the last leaf's gradient."""
+    return [float(np.sum(np.asarray(raw(a)))) for a in (y, leaves[0].grad, leaves[-1].grad)]
 
 
 def resident() -> int:

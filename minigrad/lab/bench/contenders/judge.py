@@ -20,7 +20,7 @@ def make(name: str, task: Mapping[str, Any]) -> Job:
         batches = [(x.astype(np.float64), labels) for x, labels in step.batches(task)]
         return common.training(by_hand.Network(task, np.float64).step, batches, {})
     if task["kind"] == "engine":
-        return Job(lambda: None, of_numpy.graph(task)())
+        return Job(lambda: None, [float(x) for x in of_numpy.graph(task)()])
     return Job(lambda: None, _weights(task))
 
 

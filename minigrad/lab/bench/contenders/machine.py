@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.lab.bench import step
+from minigrad.lab.bench.contenders import bandwidth, common, of_torch
 from minigrad.lab.bench.contenders.common import library
 from minigrad.lab.bench.job import Job, SkippedError
 
@@ -19,7 +20,11 @@ BLOCK = 2**15
 
 def make(name: str, task: Mapping[str, Any]) -> Job:
     """Prepare the products of a step, or the access pattern of an update."""
-    return _roofline(task) if name == "roofline" else _products(name, task)
+    if name == "copy":
+        return bandwidth.copy(task)
+    if name == "roofline":
+        return bandwidth.roofline(task) if common.on_device(task) else _roofline(task)
+    return _products(name, task)
 
 
 def _products(name: str, task: Mapping[str, Any]) -> Job:
@@ -31,11 +36,15 @@ def _products(name: str, task: Mapping[str, Any]) -> Job:
         a = rng.random((k, m), np.float32).T if transposed == "a" else rng.random((m, k), np.float32)
         b = rng.random((n, k), np.float32).T if transposed == "b" else rng.random((k, n), np.float32)
         work.append((a, b, np.empty((m, n), np.float32)))
-    if name == "gemm":
-        return Job(lambda: _each(np.matmul, work), facts={"numpy": np.__version__})
-    torch = library("torch")
-    tensors = [tuple(torch.from_numpy(a) for a in arrays) for arrays in work]
-    return Job(lambda: _each(torch.mm, tensors), facts={"torch": torch.__version__})
+    there: list[tuple[Any, ...]]
+    if name == "gemm-torch":
+        torch, facts, more = of_torch.place(name, task)
+        there = [tuple(torch.from_numpy(a).to(of_torch.device(task)) for a in arrays) for arrays in work]
+        return Job(lambda: _each(torch.mm, there), facts=facts, **more)
+    xp = common.place(task)
+    there = [tuple(xp.asarray(a) for a in arrays) for arrays in work]
+    facts = {xp.__name__: xp.__version__}
+    return Job(lambda: _each(xp.matmul, there), [], facts, common.release(task), common.clock(task))
 
 
 def _each(multiply: Callable[..., Any], work: Sequence[Any]) -> None:

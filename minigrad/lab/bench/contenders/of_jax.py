@@ -1,9 +1,13 @@
-"""JAX: a whole training step under ``jit``, with optax's AdamW, its buffers donated."""
+"""JAX: a whole training step under ``jit``, with optax's AdamW, its buffers donated.
+
+It offers no events of the device: there the host's clock is read where all work has been waited for.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from minigrad.lab.bench import step
+from minigrad.lab.bench.clock import Waiting
 from minigrad.lab.bench.contenders import common, fresh
 from minigrad.lab.bench.job import Job, SkippedError
 
@@ -12,6 +16,9 @@ __all__ = ["make"]
 
 def make(name: str, task: Mapping[str, Any]) -> Job:
     """Prepare `task`."""
+    device = common.on_device(task)
+    if device:
+        _need_a_gpu(common.library("jax"))
     if task["kind"] == "cold":
         return fresh.job(name, task)
     if task["kind"] != "step":
@@ -39,10 +46,18 @@ def make(name: str, task: Mapping[str, Any]) -> Job:
     def one(x: Any, labels: Any) -> Any:
         nonlocal carried
         carried, loss = compiled(carried, x, labels)
-        return jax.block_until_ready((carried, loss))[1]
+        return loss if device else jax.block_until_ready((carried, loss))[1]
 
     batches = [(jax.numpy.asarray(x), jax.numpy.asarray(labels)) for x, labels in step.batches(task)]
-    return common.training(one, batches, facts)
+    clock = Waiting(lambda: jax.block_until_ready(carried)) if device else None
+    return common.training(one, batches, facts, clock=clock)
+
+
+def _need_a_gpu(jax: Any) -> None:
+    try:
+        jax.devices("gpu")
+    except RuntimeError as error:
+        raise SkippedError("this JAX finds no GPU") from error
 
 
 def _sized(task: Mapping[str, Any]) -> list[Any]:

@@ -1,12 +1,13 @@
 """minigrad, by executor; without a name, as it is by default."""
 
 import gc
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
+from minigrad import backend
 from minigrad.lab.bench import engine, footprint, step, update
 from minigrad.lab.bench.contenders import common, fresh, graphs, judge
 from minigrad.lab.bench.job import Job, SkippedError
@@ -16,15 +17,17 @@ from minigrad.regularization import L1, L2, VARIANTS, Decay, ElasticNet
 __all__ = ["adamw", "make"]
 
 FACTS = {"minigrad": mg.__version__, "numpy": np.__version__}
+CAPTURED = "minigrad-captured"
 
 
 def make(name: str, task: Mapping[str, Any]) -> Job:
     """Prepare `task`."""
+    if task["kind"] == "cold":
+        return fresh.job(name, task)
+    xp = common.place(task)
     if task["kind"] == "step":
-        return _step(name, task)
-    if task["kind"] == "update":
-        return _update(name, task)
-    return _engine(name, task) if task["kind"] == "engine" else fresh.job(name, task)
+        return _step(name, task, xp)
+    return _update(name, task, xp) if task["kind"] == "update" else _engine(name, task)
 
 
 def adamw(name: str, params: Iterable[Any]) -> Optimizer:
@@ -36,16 +39,28 @@ def adamw(name: str, params: Iterable[Any]) -> Optimizer:
 
 def _with_executor(name: str, kind: Any, *arguments: Any, **options: Any) -> Optimizer:
     try:
-        found: Optimizer = kind(*arguments, **options, executor=name.partition("-")[2] or "auto")
+        found: Optimizer = kind(*arguments, **options, executor=_executor(name))
     except ImportError as error:
         raise SkippedError(str(error)) from error
     return found
 
 
+def _executor(name: str) -> str:
+    return "auto" if name == CAPTURED else name.partition("-")[2] or "auto"
+
+
+def _captured(name: str, step: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], dict[str, Any]]]:
+    """Return `step`, captured if the contender is called so, and what says then how much a call launches."""
+    if name != CAPTURED:
+        return step, dict
+    captured = mg.capture(step)
+    return captured, lambda: {"launches": getattr(captured, "launches", lambda: None)()}
+
+
 # --- a training step --------------------------------------------------------------------------------------------------
 
 
-def _step(name: str, task: Mapping[str, Any]) -> Job:
+def _step(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     mg.keep_freed_memory()
     model = _network(task)
     optimizer = adamw(name, model.parameters())
@@ -61,9 +76,16 @@ def _step(name: str, task: Mapping[str, Any]) -> Job:
         loss.backward()
         optimizer.zero_grad()
 
-    x, labels = step.batches(task)[0]
-    memory = footprint.measure(lambda: mg.cross_entropy(model(x), labels), backward) if name == "minigrad" else {}
-    return common.training(one, step.batches(task), {**FACTS, **memory}, lambda loss: float(loss.data))
+    batches = [(xp.asarray(x), xp.asarray(labels)) for x, labels in step.batches(task)]
+    memory = {}
+    if name == "minigrad" and not common.on_device(task):
+        x, labels = batches[0]
+        memory = footprint.measure(lambda: mg.cross_entropy(model(x), labels), backward)
+    run, more = _captured(name, one)
+    clock, close = common.clock(task), common.release(task)
+    job = common.training(run, batches, FACTS, lambda loss: float(loss.data), clock, close)
+    job.facts = {**FACTS, **memory, **more()}
+    return job
 
 
 def _network(task: Mapping[str, Any]) -> Any:
@@ -79,24 +101,26 @@ def _network(task: Mapping[str, Any]) -> Any:
             layers.append(mg.nn.BatchNorm(*sizes) if kind == "batch_norm" else plain[kind]())
     model = mg.nn.Sequential(*layers)
     for p, first in zip(model.parameters(), step.parameters(task), strict=True):
-        p.data[...] = first
+        p.data[...] = backend.current().asarray(first)
     return model
 
 
 # --- the update alone -------------------------------------------------------------------------------------------------
 
 
-def _update(name: str, task: Mapping[str, Any]) -> Job:
+def _update(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     tensors, size = task["tensors"], task["size"]
-    w, g = judge.first(task, size)
+    w, g = (xp.asarray(a.astype(task["dtype"], copy=False)) for a in judge.first(task, size))
     params = [mg.nn.Parameter(w) for _ in range(tensors)]
     optimizer = _optimizer(name, task, params)
     for p in params:
         p.grad_home[...] = g
         p.grad = p.grad_home
+    one, more = _captured(name, optimizer.step)
     for _ in range(update.CHECKED):
-        optimizer.step()
-    return Job(optimizer.step, [float(v) for v in params[-1].data[: update.PLACES]], FACTS)
+        one()
+    values = backend.to_host(params[-1].data[: update.PLACES])
+    return Job(one, [float(v) for v in values], {**FACTS, **more()}, common.release(task), common.clock(task))
 
 
 def _optimizer(name: str, task: Mapping[str, Any], params: list[Any]) -> Optimizer:
@@ -125,4 +149,8 @@ def _engine(name: str, task: Mapping[str, Any]) -> Job:
     if name == "minigrad-uncollected":
         gc.disable()  # a graph has no cycles: there is nothing in it for the collector
     leaves = [mg.tensor(a, requires_grad=True) for a in engine.leaves(task["graph"], task["nodes"])]
-    return graphs.job(task, leaves, mg.tanh, lambda a: getattr(a, "data", a), FACTS)
+    clock, close = common.clock(task), common.release(task)
+    if name != CAPTURED:
+        return graphs.job(task, leaves, mg.tanh, backend.to_host, FACTS, clock=clock, close=close)
+    one, more = _captured(name, graphs.passes(task, leaves, mg.tanh))
+    return graphs.recorded(task, leaves, backend.to_host, one, lambda: {**FACTS, **more()}, clock=clock, close=close)
