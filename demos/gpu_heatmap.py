@@ -13,12 +13,12 @@ import numpy as np
 from nets_at_once import Nets
 from shared import Demo, render
 
-from minigrad import backend, data
+from minigrad import backend, data, optim
 from minigrad.training.progress import reporter
 
 PAIRS = {
-    "adam": (("adam_l2", "l2", "Adam, L2 in the gradient"), ("adam_decay", "decay", "AdamW, weight decay")),
-    "sgd": (("sgd_l2", "l2", "SGD, L2 in the gradient"), ("sgd_decay", "decay", "SGD, weight decay")),
+    "adam": ((optim.Adam, "l2", "Adam, L2 in the gradient"), (optim.AdamW, "decay", "AdamW, weight decay")),
+    "sgd": ((optim.SGD, "l2", "SGD, L2 in the gradient"), (optim.SGD, "decay", "SGD, weight decay")),
 }
 RANGES = {  # of the exponents of ten: α, λ, η
     "adam": {"lr": (-4, -1), "l2": (-5, 0), "decay": (-5, -1)},
@@ -46,26 +46,27 @@ def grid(rule, key, side):
     return lr, other, {"lr": each[0].ravel(), key: each[1].ravel()}
 
 
-def train(name, hyper, train_set, test_set, steps, batch, seed, label):
+def train(optimizer, numbers, train_set, test_set, steps, batch, seed, label):
     """Return the test loss of every net, NaN for one that diverged, and its accuracy."""
     xp = backend.current()
-    nets = Nets(name, hyper, (64, 32, 10), seed)
+    nets = Nets(optimizer, numbers, (64, 32, 10), seed)
     images, labels = (xp.asarray(a) for a in train_set)
     order = data.Batches(np.arange(len(labels)), np.arange(len(labels)), batch, seed=seed)
     every = max(1, steps // 5)
     with reporter(True, label) as show, np.errstate(over="ignore", invalid="ignore"):
         show.start(steps, 0, steps)
-        while nets.t < steps:
+        while nets.optimizer.steps < steps:
             for rows, _ in order:
                 nets.step(images[rows], labels[rows])
-                show.advance(nets.t)
-                if nets.t % every == 0:
+                done = nets.optimizer.steps
+                show.advance(done)
+                if done % every == 0:
                     loss, accuracy = (backend.to_host(a) for a in nets.losses(images, labels))
-                    norm = np.sqrt(sum(backend.to_host((p**2).sum(axis=(1, 2))) for p in nets.params))
+                    norm = np.sqrt(sum(backend.to_host((p.data**2).sum(axis=(1, 2))) for p in nets.params))
                     one = int(np.nanargmin(loss))
-                    numbers = {"data_loss": loss[one], "accuracy": accuracy[one], "norm": norm[one]}
-                    show.epoch({"epoch": nets.t, **{key: float(x) for key, x in numbers.items()}})
-                if nets.t == steps:
+                    seen = {"data_loss": loss[one], "accuracy": accuracy[one], "norm": norm[one]}
+                    show.epoch({"epoch": done, **{key: float(x) for key, x in seen.items()}})
+                if done == steps:
                     break
         loss, accuracy = (backend.to_host(a).astype(float) for a in nets.losses(*(xp.asarray(a) for a in test_set)))
     return np.where(np.isfinite(loss), loss, np.nan), accuracy
@@ -127,10 +128,10 @@ def main(argv=None):
     train_set, test_set = demo.check("digits", lambda: task(seed, 256))
     panels = []
     with demo.running(f"{rule}: 2 × {side * side} nets 64-32-10 on 256 digits, {steps} steps of 32"):
-        for name, key, title in PAIRS[rule]:
-            lr, other, hyper = grid(rule, key, side)
-            loss, accuracy = train(name, hyper, train_set, test_set, steps, 32, seed, f"{title}, the best net:")
-            found = tilt(hyper["lr"], hyper[key], loss)
+        for optimizer, key, title in PAIRS[rule]:
+            lr, other, numbers = grid(rule, key, side)
+            loss, accuracy = train(optimizer, numbers, train_set, test_set, steps, 32, seed, f"{title}, the best net:")
+            found = tilt(numbers["lr"], numbers[key], loss)
             panels.append({"lr": lr, key: other, "loss": loss, "accuracy": accuracy, "tilt": found})
     words = verdict(*(p["tilt"] for p in panels))
     note = f"Dots: the best tenth of the nets. {words[0].upper()}{words[1:]}. {steps} steps, seed {seed}."

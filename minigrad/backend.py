@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.regularization import column
 from minigrad.rules import functions
 
 __all__ = [
@@ -315,13 +316,14 @@ def _module(kind: type) -> Any:
 
 
 def _cupy() -> Any:
-    """Return CuPy. Its arrays have neither ``__array_namespace__`` nor a ``sqrt``: the rules' functions learn them."""
+    """Return CuPy. Its arrays have neither ``__array_namespace__`` nor ``sqrt``: what rules use learns them."""
     cupy = sys.modules.get("cupy") or importlib.import_module("cupy")
-    kind = getattr(cupy, "ndarray", None)
+    kind: Any = getattr(cupy, "ndarray", None)
     if kind not in _taught:
         _taught.add(kind)
         for name in ("sqrt", "sign", "maximum"):
             getattr(functions, name).register(kind, getattr(cupy, name))
+        column.placed.register(kind, lambda array, numbers: cupy.asarray(numbers, dtype=array.dtype))
     return cupy
 
 

@@ -23,17 +23,21 @@ MOST = 64  # traces of one step
 
 
 def trace_at(
-    step: Callable[..., Any], state: Iterable[str], numbers: Mapping[str, Any], scalars: Collection[str] = ()
+    step: Callable[..., Any],
+    state: Iterable[str],
+    numbers: Mapping[str, Any],
+    scalars: Collection[str] = (),
+    columns: Collection[str] = (),
 ) -> Trace:
     """Trace `step` along the branches that it takes at `numbers`: hyperparameters and scalar state by name.
 
-    The numbers decide the branches and do not enter the trace, in which they are symbols.
+    The numbers decide the branches and do not enter the trace, in which they are symbols; the `columns` decide none.
     """
 
     def decide(comparison: str, operands: tuple[Expression, ...], statements: list[Statement]) -> bool:
         return bool(_answered(comparison, operands, _Scalars(statements, numbers)))
 
-    return trace(step, state, [name for name in numbers if name not in scalars], scalars, decide)
+    return trace(step, state, [name for name in numbers if name not in scalars], scalars, decide, columns)
 
 
 def holds(traced: Trace, numbers: Mapping[str, Any]) -> bool:
@@ -57,7 +61,11 @@ def relations(traced: Trace, numbers: Mapping[str, Any]) -> list[Any]:
 
 
 def branches(
-    step: Callable[..., Any], state: Iterable[str], hyper: Iterable[str], scalars: Collection[str] = ()
+    step: Callable[..., Any],
+    state: Iterable[str],
+    hyper: Iterable[str],
+    scalars: Collection[str] = (),
+    columns: Collection[str] = (),
 ) -> tuple[Trace, ...]:
     """Return the traces of `step` for all answers to what it asks of scalars, with the answer yes first.
 
@@ -72,7 +80,7 @@ def branches(
     for _ in range(MOST):
         told = _Told(path)
         try:
-            found.append(trace(step, state, hyper, scalars, told))
+            found.append(trace(step, state, hyper, scalars, told, columns))
         except UntraceableError:
             raise
         except (ArithmeticError, ValueError):

@@ -19,7 +19,7 @@ __all__ = ["Kept", "Recorded", "capture", "current", "number", "refuse"]
 
 Kept = Callable[[], Callable[[], Any]]  # keeps what a part of the host is about to change; returns what puts it back
 
-LARGEST = 4096  # bytes that a step may take from the host
+LARGEST = 2**16  # bytes that a step may take from the host: a handful of numbers for each of a thousand models
 _ALIGNED = 16
 
 
@@ -66,7 +66,10 @@ class Recorded:
         start = -(-self._used // _ALIGNED) * _ALIGNED
         self._used = start + values.nbytes
         if self._used > LARGEST:
-            raise ValueError(f"a captured step takes at most {LARGEST} bytes of numbers from the host")
+            raise ValueError(
+                f"a captured step takes at most {LARGEST} bytes of numbers from the host, and this one needs more: "
+                "train fewer models at once, or do not capture the step"
+            )
         self._host[start : self._used].view(values.dtype)[...] = values.ravel()
         return self._device[start : self._used].view(values.dtype).reshape(values.shape)
 
@@ -142,7 +145,8 @@ def capture(step: Callable[..., Any]) -> Callable[..., Any]:
     method ``launches()`` says how many kernels and copies a call launches.
 
     Raises (when called):
-        ValueError: an argument has another shape or dtype than when the step was recorded, or is not the same number.
+        ValueError: an argument has another shape or dtype than when the step was recorded, or is not the same number;
+            or so many models are trained at once that their numbers do not fit.
         RuntimeError: an optimizer within cannot take its numbers from the device, or `step` reads the device.
 
     Whatever is raised from the second call on, by `step` or by minigrad, before the work is launched, the step was not

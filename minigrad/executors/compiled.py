@@ -12,12 +12,15 @@ __all__ = ["source"]
 def source(k: Kernel) -> str:
     """Return a Python module with ``scalars(*numbers)`` and ``update(*arrays, *constants)``.
 
-    The constants must have the arrays' dtype: numba would compute float32 with a Python number in float64.
+    The constants must have the arrays' dtype: numba would compute float32 with a Python number in float64. Where some
+    are columns, the arrays have rows, and it is ``update(*arrays, numbers, *constants)``: each row of `numbers` holds
+    the columns' numbers for that row, in the order of `Kernel.constants`, of which only the scalars follow.
     """
     scalars, imports = host(k)
+    of_rows = [name for (name, _), own in zip(k.constants, k.of_rows, strict=True) if own]
     body, spelled = entrywise(
         k,
-        array="{}[i]",
+        array="{}[row, i]" if of_rows else "{}[i]",
         functions={"sqrt": "np.sqrt({0})", "abs": "abs({0})"},
         spelled={
             "sign": "one if {0} > zero else -one if {0} < zero else zero if {0} == zero else {0}",
@@ -26,11 +29,14 @@ def source(k: Kernel) -> str:
             "reciprocal": "one / {0}",
         },
     )
-    units = ["one = w.dtype.type(1)", "zero = w.dtype.type(0)"] if spelled & {"sign", "reciprocal"} else []
-    lines = [f"    {line}" for line in units]
-    lines.append(f"    for i in range({k.arrays[0]}.size):")
-    lines += [f"        {line}" for line in body]
-    arguments = ", ".join([*k.arrays, *(name for name, _ in k.constants)])
+    lines = ["one = w.dtype.type(1)", "zero = w.dtype.type(0)"] if spelled & {"sign", "reciprocal"} else []
+    loop = [f"for i in range({k.arrays[0]}.{'shape[1]' if of_rows else 'size'}):", *(f"    {line}" for line in body)]
+    if of_rows:
+        own = [f"    {name} = numbers[row, {j}]" for j, name in enumerate(of_rows)]
+        loop = [f"for row in range({k.arrays[0]}.shape[0]):", *own, *(f"    {line}" for line in loop)]
+    lines = [f"    {line}" for line in (*lines, *loop)]
+    scalar = [name for name, _ in k.constants if name not in of_rows]
+    arguments = ", ".join([*k.arrays, *["numbers"] * bool(of_rows), *scalar])
     return (
         f"import numpy as np\nfrom numba import njit\n{imports}\n\n{scalars}\n\n\n"
         '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")\n'

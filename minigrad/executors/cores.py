@@ -26,7 +26,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Cores:
-    """Calls ``loop(*parts, *constants)`` on parts of flat arrays of equal length; `loop` must release the GIL."""
+    """Calls ``loop(*parts, *constants)`` on parts of arrays of equal length; `loop` must release the GIL."""
 
     def __init__(self, loop: Loop):
         self._loop = loop
@@ -52,8 +52,8 @@ class Cores:
         self._loop(*arrays, *constants)
 
     def _together(self, arrays: list[Any], constants: list[Any]) -> None:
-        size, cores = arrays[0].size, _count()
-        bounds = [size * i // cores for i in range(cores + 1)]
+        length, cores = len(arrays[0]), _count()
+        bounds = [length * i // cores for i in range(cores + 1)]
         first, *others = ([a[i:j] for a in arrays] for i, j in pairwise(bounds))
         waiting = [_pool().submit(self._loop, *part, *constants) for part in others]
         self._loop(*first, *constants)

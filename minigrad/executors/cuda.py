@@ -4,6 +4,8 @@ The scalars lie in a small device array, so that a captured launch sees their ne
 the source must be compiled with ``--fmad=false`` and without ``--use_fast_math``: division and root are then rounded
 as IEEE 754 asks, and no product is fused with a sum.
 
+Where each row of the arrays has numbers of its own, they lie there too, and a thread takes those of its row.
+
 A step that branches on scalars is one kernel with all its branches, of which the first number says the one to take: a
 captured launch may take another one next time.
 """
@@ -12,16 +14,17 @@ from collections.abc import Iterator, Sequence
 
 from minigrad.executors.kernel import Kernel, entrywise
 
-__all__ = ["NAME", "source"]
+__all__ = ["NAME", "length", "source"]
 
 NAME = "update"
 
 
-def source(kernels: Kernel | Sequence[Kernel], dtype: str = "float32") -> str:
+def source(kernels: Kernel | Sequence[Kernel], dtype: str = "float32", shape: tuple[int, int] | None = None) -> str:
     """Return CUDA C for arrays of "float32" or "float64": ``update(n, *arrays, numbers)``. The arrays must not overlap.
 
-    `numbers` holds the constants, in the order of `Kernel.constants`, in the arrays' dtype. Of several kernels, on the
-    same arrays, the one is executed whose index is the first number; its constants follow.
+    `numbers` holds the constants, in the order of `Kernel.constants`, in the arrays' dtype; of a column, which takes
+    arrays of the given `shape`, one for each row. Of several kernels, on the same arrays, the one is executed whose
+    index is the first number; its constants follow.
 
     Raises ValueError for any other dtype.
     """
@@ -38,15 +41,27 @@ def source(kernels: Kernel | Sequence[Kernel], dtype: str = "float32") -> str:
         "    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
         "    if (i >= n) return;",
     ]
+    if shape is not None:
+        lines.append(f"    const long long row = i / {shape[1]};")
     if len(kernels) == 1:
-        lines += [f"    {line}" for line in _body(kernels[0], real, 0)]
+        lines += [f"    {line}" for line in _body(kernels[0], real, 0, shape)]
     else:
         for j, k in enumerate(kernels):
-            lines += [f"    if (numbers[0] == {j}) {{", *(f"        {line}" for line in _body(k, real, 1)), "    }"]
+            body = [f"        {line}" for line in _body(k, real, 1, shape)]
+            lines += [f"    if (numbers[0] == {j}) {{", *body, "    }"]
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _body(k: Kernel, real: str, first: int) -> Iterator[str]:
+def length(k: Kernel, shape: tuple[int, int] | None = None) -> int:
+    """Return how many numbers the constants of a kernel are, on arrays of that shape where it has columns."""
+    return sum(_lengths(k, shape))
+
+
+def _lengths(k: Kernel, shape: tuple[int, int] | None) -> list[int]:
+    return [shape[0] if own and shape is not None else 1 for own in k.of_rows]
+
+
+def _body(k: Kernel, real: str, first: int, shape: tuple[int, int] | None) -> Iterator[str]:
     """Yield what is done for each entry, with constants that begin at the number `first`."""
     f = "f" if real == "float" else ""
     body, _ = entrywise(
@@ -63,5 +78,7 @@ def _body(k: Kernel, real: str, first: int) -> Iterator[str]:
         end=";",
         comment="//",
     )
-    yield from (f"const {real} {name} = numbers[{first + j}];" for j, (name, _) in enumerate(k.constants))
+    for (name, _), own, count in zip(k.constants, k.of_rows, _lengths(k, shape), strict=True):
+        yield f"const {real} {name} = numbers[{first}{' + row' * own}];"
+        first += count
     yield from body

@@ -4,7 +4,7 @@ import itertools
 import linecache
 import operator
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from minigrad.executors.cores import Cores
 from minigrad.executors.kernel import Kernel, kernel
 from minigrad.executors.trace import Trace
 from minigrad.extras import need
+from minigrad.regularization.column import Column
 
-__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "ordered"]
+__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "columns", "ordered"]
 
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
@@ -30,9 +31,9 @@ class Emitted:
     """The base: traces an update once per branch that its scalars take, and runs what is emitted from the trace.
 
     Called as `plain.execute` is, and with the same results to the last bit, on contiguous NumPy arrays of float32 or
-    float64 that do not overlap. All else is left to `plain.execute`: other arrays and dtypes, numbers that are neither
-    float nor int, and work under ``np.errstate(...="raise")`` or ``"call"``, which must stop before anything is
-    written.
+    float64 that do not overlap: flat, or with a row for each of many models, of which then each may have numbers of its
+    own (`Column`). All else is left to `plain.execute`: other arrays and dtypes, numbers that are neither float nor
+    int, and work under ``np.errstate(...="raise")`` or ``"call"``, which must stop before anything is written.
 
     A trace holds for every call: the update must be a pure function, which depends on its arguments alone.
 
@@ -42,7 +43,7 @@ class Emitted:
 
     def __init__(self, names: Sequence[str]):
         self.names = tuple(names)
-        self._known: dict[Update, list[tuple[Trace, Callable[..., Any], Runner]]] = {}
+        self._known: dict[Any, list[tuple[Trace, Callable[..., Any], Runner]]] = {}
         self._fitting: dict[int, list[Any]] = {}  # arrays that were found to fit, by the identity of the first
 
     def prepare(self, update: Update, hyper: Sequence[str], scalars: Sequence[str] = ()) -> None:
@@ -66,7 +67,10 @@ class Emitted:
             arrays, numbers, (scalars, run) = ready
             constants, following = scalars(*numbers.values())
             if _all_plain(constants):
-                run(arrays, [weights.dtype.type(x) for x in constants])
+                if weights.ndim == 2 and Column not in map(type, constants):
+                    arrays = [a.reshape(-1) for a in arrays]
+                number = weights.dtype.type
+                run(arrays, [np.array(x.values, number) if type(x) is Column else number(x) for x in constants])
                 return tuple(following)
         return self._plainly(update, weights, gradients, state, hyper)
 
@@ -86,9 +90,9 @@ class Emitted:
                 arrays.append(x)
             else:
                 numbers[name] = x
-        if not self._fit(arrays) or not _all_plain(numbers.values()):
+        if not self._fit(arrays) or not _all_plain(numbers.values(), arrays[0]):
             return None
-        return arrays, numbers, self._find(update, numbers)
+        return arrays, numbers, self._find(update, numbers, arrays[0])
 
     def _fit(self, arrays: list[Any]) -> bool:
         """Return whether what is emitted computes with these arrays as the plain update does.
@@ -105,31 +109,40 @@ class Emitted:
         return not {"raise", "call"} & set(np.geterr().values())
 
     def _alike_and_apart(self, arrays: list[Any]) -> bool:
-        """Return whether arrays are of this executor's kind, flat and of one dtype and length, and share no memory."""
+        """Return whether arrays are of this executor's kind, contiguous, alike in dtype and shape, and disjoint."""
         return _alike_and_apart(arrays)
 
-    def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Runner]:
-        """Return what was emitted for the branches that `update` takes at these numbers."""
-        known = self._known.setdefault(update, [])
+    def _find(self, update: Update, numbers: Mapping[str, Any], first: Any) -> tuple[Any, Runner]:
+        """Return what was emitted for the branches that `update` takes at these numbers, on arrays like the `first`."""
+        of_rows = columns(numbers) if first.ndim == 2 else ()
+        known = self._known.setdefault((update, *of_rows) if of_rows else update, [])
         for traced, scalars, run in known:
             if not traced.conditions or holds(traced, numbers):
                 return scalars, run
-        traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers])
+        traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers], of_rows)
         k = kernel(traced)
         found, run = self._make(k)
         known.append((traced, ordered(found, k, numbers), run))
         return known[-1][1], run
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
-        """Return the function of the host, and what runs the loop on arrays and constants of their dtype."""
+        """Return the function of the host, and what runs the loop on arrays and constants of their dtype.
+
+        Of a column there are as many constants as rows, in an array of the host; without one, the arrays are flat.
+        """
         raise NotImplementedError
 
 
 def ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
     """Return `scalars` as a function of the values of `numbers`, in their order."""
-    order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind == "scalar" and s.name in numbers}
+    order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind != "array" and s.name in numbers}
     places = [list(numbers).index(order[name]) for name in k.numbers]
     return lambda *values: scalars(*(values[i] for i in places))
+
+
+def columns(numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the numbers of which each row has its own."""
+    return tuple(name for name, x in numbers.items() if type(x) is Column)
 
 
 class Blocked(Emitted):
@@ -156,6 +169,13 @@ class Blocked(Emitted):
         def run(arrays: list[Any], constants: list[Any]) -> None:
             size, dtype = arrays[0].size, arrays[0].dtype
             length = BLOCK // dtype.itemsize
+            if arrays[0].ndim == 2:
+                for rows, part in _rectangles(arrays[0].shape, length):
+                    own = [x[rows, None] if isinstance(x, np.ndarray) else x for x in constants]
+                    parts = [a[rows, part] for a in arrays]
+                    out = [a.reshape(parts[0].shape) for a in scratch(dtype, parts[0].size)]
+                    block(*parts, *out, *own)
+                return
             if size <= length:
                 block(*arrays, *scratch(dtype, size), *constants)
                 return
@@ -178,24 +198,51 @@ class Compiled(Emitted):
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
         module = cache.module(compiled.source(k))
-        return module.scalars, Cores(module.update)
+        loop = Cores(module.update)
+
+        def rows(arrays: list[Any], constants: list[Any]) -> None:
+            own = [x for x in constants if isinstance(x, np.ndarray)]
+            loop([*arrays, np.stack(own, axis=1)], [x for x in constants if not isinstance(x, np.ndarray)])
+
+        return module.scalars, rows if any(k.of_rows) else loop
 
 
 _serial = itertools.count()
 
 
+def _rectangles(shape: tuple[int, int], length: int) -> Iterator[tuple[slice, slice]]:
+    """Yield parts of at most `length` entries that make up a matrix: whole rows, or parts of one that is longer."""
+    rows, width = shape
+    many = max(1, length // max(1, width))
+    for top in range(0, rows, many):
+        for left in range(0, width, length):
+            yield slice(top, top + many), slice(left, left + length)
+
+
 def _alike_and_apart(arrays: list[Any]) -> bool:
-    """Return whether arrays are NumPy's own, flat and of one dtype and length, and share no memory."""
+    """Return whether arrays are NumPy's own, of one dtype and shape, of one axis or two, and share no memory."""
     first = arrays[0]
     return (
         all(type(a) is np.ndarray and a.dtype == first.dtype and a.shape == first.shape for a in arrays)
         and first.dtype.char in "fd"
         and first.dtype.isnative
-        and first.ndim == 1
+        and first.ndim in (1, 2)
         and all(a.flags.c_contiguous for a in arrays)
         and not any(np.may_share_memory(a, b) for a, b in itertools.combinations(arrays, 2))
     )
 
 
-def _all_plain(numbers: Any) -> bool:
-    return set(map(type, numbers)) <= {float, int}
+def _all_plain(numbers: Any, rows: Any = None) -> bool:
+    """Return whether all is a float, an int, or a column of floats with as many as the array `rows` has rows."""
+    kinds = set(map(type, numbers))
+    if kinds <= _PLAIN:
+        return True
+    of_rows = [x for x in numbers if type(x) is Column]
+    return (
+        kinds <= {*_PLAIN, Column}
+        and all(set(map(type, x.values)) <= _PLAIN for x in of_rows)
+        and (rows is None or (rows.ndim == 2 and all(len(x) == len(rows) for x in of_rows)))
+    )
+
+
+_PLAIN = {float, int}

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.executors import binaries, captured, cuda
 from minigrad.executors.branches import branches, holds
-from minigrad.executors.emitted import Emitted, Update, ordered
+from minigrad.executors.emitted import Emitted, Update, columns, ordered
 from minigrad.executors.kernel import Kernel, host, kernel
 from minigrad.executors.trace import Trace
 
@@ -26,11 +26,12 @@ class Fused(Emitted):
     """One launch per slice, on contiguous CuPy arrays of float32 or float64 that do not overlap; else `plain.execute`.
 
     The bits are those of the rule on NumPy: each operation is rounded as IEEE 754 asks, subnormal numbers are kept.
+    Where each row has numbers of its own they travel as the others do, and a kernel is made for each shape.
     """
 
     def __init__(self, names: Sequence[str]):
         super().__init__(names)
-        self._made: dict[Update, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
+        self._made: dict[Any, list[tuple[Trace, Callable[..., Any], Callable[..., None]]]] = {}
 
     def _plainly(self, update: Update, *arguments: Any) -> tuple[Any, ...]:
         if captured.current() is not None:
@@ -44,25 +45,30 @@ class Fused(Emitted):
             bool(places)
             and all(type(a) is type(first) and a.dtype == first.dtype and a.shape == first.shape for a in arrays)
             and first.dtype.char in "fd"
-            and first.ndim == 1
+            and first.ndim in (1, 2)
             and all(a.flags.c_contiguous for a in arrays)
             and all(a + size <= b for (a, size), (b, _) in pairwise(places))
         )
 
-    def _find(self, update: Update, numbers: Mapping[str, Any]) -> tuple[Any, Any]:
-        if update not in self._made:
-            self._made[update] = self._all(update, numbers)
-        for traced, scalars, run in self._made[update]:
+    def _find(self, update: Update, numbers: Mapping[str, Any], first: Any) -> tuple[Any, Any]:
+        of_rows = columns(numbers) if first.ndim == 2 else ()
+        shape = first.shape if of_rows else None
+        key = (update, shape, *of_rows) if of_rows else update
+        if key not in self._made:
+            self._made[key] = self._all(update, numbers, of_rows, shape)
+        for traced, scalars, run in self._made[key]:
             if not traced.conditions or holds(traced, numbers):
                 return scalars, run
         raise ValueError(f"the update refuses these numbers: {dict(numbers)}")
 
-    def _all(self, update: Update, numbers: Mapping[str, Any]) -> list[tuple[Trace, Any, Any]]:
+    def _all(
+        self, update: Update, numbers: Mapping[str, Any], of_rows: Sequence[str], shape: tuple[int, int] | None
+    ) -> list[tuple[Trace, Any, Any]]:
         """Return every branch of `update`: its trace, its part on the host, and what launches it."""
         scalars = [name for name in self.names if name in numbers]
-        traces = branches(update, self.names, [name for name in numbers if name not in scalars], scalars)
+        traces = branches(update, self.names, [name for name in numbers if name not in scalars], scalars, of_rows)
         kernels = [kernel(traced) for traced in traces]
-        launch = self._launcher(kernels)
+        launch = self._launcher(kernels, shape)
 
         def one(branch: int) -> Callable[..., None]:
             chosen = [branch] if len(kernels) > 1 else []
@@ -73,16 +79,19 @@ class Fused(Emitted):
             for j, (traced, k) in enumerate(zip(traces, kernels, strict=True))
         ]
 
-    def _launcher(self, kernels: list[Kernel]) -> Callable[[list[Any], list[Any]], None]:
-        sources = {dtype: cuda.source(kernels, dtype) for dtype in ("float32", "float64")}
-        room = max(len(k.constants) for k in kernels) + 1  # another branch may need more numbers at the next replay
+    def _launcher(self, kernels: list[Kernel], shape: tuple[int, int] | None) -> Callable[[list[Any], list[Any]], None]:
+        sources = {dtype: cuda.source(kernels, dtype, shape) for dtype in ("float32", "float64")}
+        room = (
+            max(cuda.length(k, shape) for k in kernels) + 1
+        )  # another branch may need more numbers at the next replay
 
         rings: list[backend.Ring] = []
 
         def launch(arrays: list[Any], numbers: list[Any]) -> None:
             first, recorded = arrays[0], captured.current()
             values = np.zeros(room, first.dtype)
-            values[: len(numbers)] = numbers
+            given = numbers if shape is None else np.hstack(numbers)
+            values[: len(given)] = given
             if recorded is None:
                 if not rings:
                     rings.append(backend.Ring(8 * room))

@@ -2,6 +2,7 @@
 
 Every expression of scalars alone is computed on the host in Python's own numbers, as the step itself computes it, and
 enters the loop as a constant, rounded once to the arrays' dtype. NumPy does the same (NEP 50), so nothing is changed.
+Where models are trained at once, the rows of the arrays, an expression of columns is a constant of each row.
 """
 
 import keyword
@@ -22,8 +23,8 @@ _CPP = (
     "switch template this throw typedef typename union unsigned using virtual void volatile while"
 )
 _OWN = (
-    "Fraction SCRATCH abs block blockDim blockIdx fabs fabsf gridDim i maximum n njit np numbers one prange scalars "
-    "sign sqrt sqrtf threadIdx update zero"
+    "Fraction SCRATCH abs block blockDim blockIdx fabs fabsf gridDim i maximum n njit np numbers one prange row "
+    "scalars sign sqrt sqrtf threadIdx update zero"
 )
 _TAKEN = {*_CPP.split(), *_OWN.split()}
 
@@ -43,7 +44,7 @@ class Kernel:
 
     Attributes:
         arrays: names of w, g and the array states.
-        numbers: names of the scalars that the host is given: hyperparameters and scalar state.
+        numbers: names of the scalars and columns that the host is given: hyperparameters and scalar state.
         host: statements of the host, names and expressions.
         constants: what the host passes to the loop: names, and expressions of the host's names.
         lines: what is done for each entry, in order. No name is given twice.
@@ -60,6 +61,11 @@ class Kernel:
     results: tuple[Expression, ...]
     scalars: tuple[Expression, ...]
     rename: dict[Symbol, str]
+
+    @property
+    def of_rows(self) -> tuple[bool, ...]:
+        """For each constant, whether every row of the arrays has its own."""
+        return tuple(x.kind == "column" for _, x in self.constants)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ def kernel(traced: Trace) -> Kernel:
     constants = _Constants(names)
     host, lines = [], []
     for statement in traced.statements:
-        if statement.target.kind == "scalar":
+        if statement.target.kind != "array":
             host.append((names.of(statement.target), statement.expression))
         else:
             _check_powers(statement.expression, statement)
@@ -92,12 +98,12 @@ def kernel(traced: Trace) -> Kernel:
     results = tuple(constants.lifted(by_place[s]) for s in places if s.kind == "array")
     return Kernel(
         arrays=tuple(names.of(s) for s in arrays),
-        numbers=tuple(names.of(s) for s in traced.inputs if s.kind == "scalar"),
+        numbers=tuple(names.of(s) for s in traced.inputs if s.kind != "array"),
         host=tuple(host),
         constants=tuple(constants.known.values()),
         lines=tuple(lines),
         results=results,
-        scalars=tuple(by_place[s] for s in places if s.kind == "scalar"),
+        scalars=tuple(by_place[s] for s in places if s.kind != "array"),
         rename=names.known,
     )
 
@@ -131,8 +137,8 @@ class _Constants:
         self._computed = 0
 
     def lifted(self, x: Expression) -> Expression:
-        """Return `x` with each of its scalars replaced by the symbol of a constant; exponents stay."""
-        if x.kind == "scalar":
+        """Return `x` with each of its scalars and columns replaced by the symbol of a constant; exponents stay."""
+        if x.kind != "array":
             text = repr(x)
             if text not in self.known:
                 name = self._names.of(x) if isinstance(x, Symbol) else self._names.fresh(f"k{self._computed}")
@@ -147,7 +153,7 @@ class _Constants:
 
 
 def _check_powers(x: Expression, statement: Statement) -> None:
-    if not isinstance(x, Apply) or x.kind == "scalar":
+    if not isinstance(x, Apply) or x.kind != "array":
         return
     if x.operation == "pow":
         exponent = x.operands[1]

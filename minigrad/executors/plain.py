@@ -24,7 +24,8 @@ def execute(
         gradients: a flat array of the same length and dtype, read only.
         state: in the rule's order, flat arrays of the same length and dtype, overwritten, and numbers
             (`minigrad.rules.scalar_state`).
-        hyper: plain numbers by name; `t` is among them where the rule asks for it.
+        hyper: plain numbers by name; `t` is among them where the rule asks for it. Where the arrays have a row for
+            each of many models, some may be columns (`minigrad.regularization.column`), a number for each row.
 
     Returns:
         The next values of those states that are numbers, which cannot be overwritten.

@@ -6,7 +6,9 @@ were newly bound to an expression: each is one statement. So a trace has the sou
 execution, across rule and door, and no emitter (NumPy, CUDA, LaTeX, a flat listing) ever parses source.
 
 Arrays and scalars are told apart: what depends on scalars alone can be computed once per step on the host, and may
-branch: the trace then holds under the conditions that it met (`minigrad.executors.branches`).
+branch: the trace then holds under the conditions that it met (`minigrad.executors.branches`). Between them stand
+columns: hyperparameters of which each of many models, the rows of the arrays, has its own. What depends on scalars and
+columns alone is computed on the host too, once per step and row, and does not branch.
 """
 
 import operator
@@ -16,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from minigrad.rules import functions
 
@@ -25,7 +27,7 @@ __all__ = [
     "Statement", "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
 ]  # fmt: skip
 
-Kind = Literal["array", "scalar"]
+Kind = Literal["array", "column", "scalar"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,9 @@ class Apply:
 
     @property
     def kind(self) -> Kind:
-        """What is computed from any array is an array."""
-        return "array" if any(x.kind == "array" for x in self.operands) else "scalar"
+        """What is computed from any array is an array, and else from any column a column."""
+        kinds = {x.kind for x in self.operands}
+        return "array" if "array" in kinds else "column" if "column" in kinds else "scalar"
 
 
 Expression = Constant | Symbol | Apply
@@ -130,6 +133,7 @@ def trace(
     hyper: Iterable[str] | Mapping[str, Any],
     scalars: Collection[str] = (),
     decide: Decide | None = None,
+    columns: Collection[str] = (),
 ) -> Trace:
     """Run `step` once on symbols and return what it did.
 
@@ -140,10 +144,12 @@ def trace(
             step that branches on a scalar is traced for one value of it. None stands for a symbol.
         scalars: those of the state that are one number (`minigrad.rules.scalar_state`).
         decide: answers what the step asks of scalars. Without it, a step that branches on a symbol is refused.
+        columns: those of the hyperparameters of which each row of the arrays has its own (`Column`).
 
     Raises:
-        UntraceableError: (a TypeError that names the line) the step branches on what depends on an array, branches on
-            a scalar that has no value, writes in place, or applies a function that is not in `OPERATIONS`.
+        UntraceableError: (a TypeError that names the line) the step branches on what depends on an array or a column,
+            branches on a scalar that has no value, writes in place, or applies a function that is not in `OPERATIONS`;
+            or a scalar state depends on a column.
         ValueError: it uses a value whose name has since been given to another one, so that no flat list of
             statements can say what it does; or its results are not ``(w, *state)``.
 
@@ -154,7 +160,7 @@ def trace(
     given: Mapping[str, Any] = hyper if isinstance(hyper, Mapping) else dict.fromkeys(hyper)
     w, *states = [tracer.input(name, "scalar" if name in scalars else "array") for name in names]
     g = tracer.input("g", "array")
-    numbers = {k: tracer.input(k, "scalar") if x is None else x for k, x in given.items()}
+    numbers = {k: tracer.input(k, "column" if k in columns else "scalar") if x is None else x for k, x in given.items()}
     with _answering(tracer, decide):
         returned = tracer.run(step, (w, g, *states), numbers)
     if not isinstance(returned, tuple) or len(returned) != len(names):
@@ -168,6 +174,9 @@ def trace(
     for name, result in zip(names, results, strict=True):
         if name in scalars and result.kind == "array":
             raise ValueError(f"the state {name} is one number, but the step computes it from arrays")
+        if name in scalars and result.kind == "column":
+            found = _columns((result,), tracer.statements)
+            raise UntraceableError(f"the state {name} is one number for all models, but it would depend on {found}")
     kept = _without_idle_names(tracer.statements, results, tracer.conditions)
     done = Trace(tuple(tracer.inputs), kept, results, tuple(tracer.conditions))
     _check_order(done)
@@ -265,12 +274,14 @@ def _compare(comparison: str, *operands: Any) -> Any:
             f"{_place()}: what depends on arrays may not branch; use maximum, sign or abs, which act on each entry"
         )
     answer = _answer.get()
-    if answer is None:
-        raise UntraceableError(
-            f"{_place()}: the step branches on a scalar whose value is not known while it is traced; give the "
-            'number, e.g. hyper={"t": 1}'
-        )
-    return answer(comparison, expressions)
+    return _unknown() if answer is None else answer(comparison, expressions)
+
+
+def _unknown() -> NoReturn:
+    raise UntraceableError(
+        f"{_place()}: the step branches on a scalar whose value is not known while it is traced; give the "
+        'number, e.g. hyper={"t": 1}'
+    )
 
 
 @contextmanager
@@ -281,12 +292,16 @@ def _answering(tracer: "_Tracer", decide: Decide | None) -> Iterator[None]:
         for known in tracer.conditions:
             if (known.comparison, known.operands) == (comparison, operands):
                 return known.answer
-        assert decide is not None
+        if any(x.kind == "column" for x in operands):
+            on = _columns(operands, tracer.statements)
+            raise UntraceableError(f"{_place()}: all models take one branch, and it would depend on {on}")
+        if decide is None:
+            _unknown()
         found = decide(comparison, operands, tracer.statements)
         tracer.conditions.append(Condition(comparison, operands, found))
         return found
 
-    token = _answer.set(None if decide is None else answer)
+    token = _answer.set(answer)
     try:
         yield
     finally:
@@ -432,6 +447,19 @@ def _names_of(value: _Value) -> set[str]:
 def _read(x: Expression) -> set[Symbol]:
     """Return the symbols that an expression reads."""
     return set().union(*map(_read, x.operands)) if isinstance(x, Apply) else {x} if isinstance(x, Symbol) else set()
+
+
+def _columns(read: Iterable[Expression], statements: list[Statement]) -> str:
+    """Return which columns expressions depend on, in words."""
+    source = {s.target: s.expression for s in statements}
+    left, found = set().union(*map(_read, read)), set()
+    while left:
+        x = left.pop()
+        if x in source:
+            left |= _read(source[x])
+        elif x.kind == "column":
+            found.add(x.name)
+    return f"{' and '.join(sorted(found))}, of which each model has its own"
 
 
 def _without_idle_names(

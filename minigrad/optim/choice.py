@@ -43,6 +43,7 @@ def choose(
     """Return the regulariser and the place where it acts, or (None, None); refuse every contradiction."""
     penalty = L2(l2, "weights" if on is None else on)  # made here, both of them, so that their checks are made
     shrinkage = Decay(decay, times, "all" if on is None else on)
+    l2, decay = penalty.coefficients["l2"], shrinkage.rate
     if not _is_zero(l2) and not _is_zero(decay):
         raise ValueError(
             f"l2={l2!r} couples and decay={decay!r} decouples: choose one. For plain gradient descent they are the "

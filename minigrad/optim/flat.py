@@ -1,4 +1,7 @@
-"""Flat buffers: the parameters of a group as one contiguous slice, their gradients and state beside them."""
+"""Flat buffers: the parameters of a group as one contiguous slice, their gradients and state beside them.
+
+Where many models are trained at once, a group is a contiguous matrix instead: a row is one model's flat buffer.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -20,10 +23,11 @@ class Group:
         params: the parameters, in the order in which they lie here.
         places: the index of each in the optimizer's `params`.
         regularised: whether the regulariser acts on them.
-        weights, grads: flat arrays; `data` and the gradient of each parameter are views into them.
-        state: flat arrays, one for each state of the rule that is an array.
+        weights, grads: flat arrays, or matrices of one row for each model; `data` and the gradient of each parameter
+            are views into them.
+        state: arrays like them, one for each state of the rule that is an array.
         numbers: for each state of the rule that is one number, by name, its value for each parameter.
-        bounds: parameter i occupies ``weights[bounds[i]:bounds[i + 1]]``.
+        bounds: parameter i occupies ``weights[..., bounds[i]:bounds[i + 1]]``.
         t: how many steps each parameter has taken part in.
     """
 
@@ -44,7 +48,8 @@ class Group:
         self.grads = grads
         self.state = state
         self.numbers = {name: [start] * len(params) for name, start in numbers.items()}
-        self.bounds = [0, *accumulate(p.size for p in params)]
+        models = weights.shape[0] if weights.ndim == 2 else 1
+        self.bounds = [0, *accumulate(p.size // models for p in params)]
         self.t = [0] * len(params)
         self._views = self.split(weights)
         self._homes = self.split(grads)
@@ -53,8 +58,8 @@ class Group:
         self._slices: dict[tuple[int, int], list[Any]] = {}
 
     def split(self, flat: Any) -> list[Any]:
-        """Return the part of a flat array that belongs to each parameter, as a view of its shape."""
-        return [flat[a:b].reshape(p.shape) for p, (a, b) in zip(self.params, pairwise(self.bounds), strict=True)]
+        """Return the part of an array like `weights` that belongs to each parameter, as a view of its shape."""
+        return [flat[..., a:b].reshape(p.shape) for p, (a, b) in zip(self.params, pairwise(self.bounds), strict=True)]
 
     def adopt(self, owner: Any) -> None:
         """Move the parameters' values in; from here on they are views, and `owner` is who steps them."""
@@ -116,7 +121,7 @@ class Group:
         """Return weights, gradients and state of a run, as an executor takes them: the same arrays for the same run."""
         if (first, last) not in self._slices:
             part = slice(self.bounds[first], self.bounds[last])
-            self._slices[first, last] = [a[part] for a in (self.weights, self.grads, *self.state)]
+            self._slices[first, last] = [a[..., part] for a in (self.weights, self.grads, *self.state)]
         weights, grads, *state = self._slices[first, last]
         return weights, grads, [*state, *(of[first] for of in self.numbers.values())]
 
@@ -143,7 +148,11 @@ class Group:
 
 
 def lay_out(
-    params: Sequence[Parameter], selects: Callable[[Any], bool] | None, states: int, numbers: Mapping[str, Any]
+    params: Sequence[Parameter],
+    selects: Callable[[Any], bool] | None,
+    states: int,
+    numbers: Mapping[str, Any],
+    models: int | None = None,
 ) -> list[Group]:
     """Return the groups of `params` on fresh buffers, one per dtype, the regularised first; nothing is moved yet.
 
@@ -152,6 +161,7 @@ def lay_out(
         selects: the regulariser's predicate, or None without one.
         states: how many state arrays the rule carries; they start at zero.
         numbers: the states of the rule that are one number, with their start values.
+        models: the length of the parameters' leading axis, where each entry of it is a model of its own.
     """
     kinds: dict[Any, list[int]] = {}
     for i, p in enumerate(params):
@@ -167,8 +177,10 @@ def lay_out(
             if places:
                 own = [params[i] for i in places]
                 part = slice(start, start + sum(p.size for p in own))
-                arrays = weights[part], grads[part], [s[part] for s in state]
-                groups.append(Group(own, places, regularised, *arrays, numbers))
+                w, g, *s = (
+                    a[part] if models is None else a[part].reshape(models, -1) for a in (weights, grads, *state)
+                )
+                groups.append(Group(own, places, regularised, w, g, s, numbers))
                 start = part.stop
     return groups
 

@@ -1,11 +1,13 @@
 """The numbers in force at a step, all checked before anything is written."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minigrad.regularization.checks import as_number, at_step, nonnegative, scheduled
+from minigrad.regularization.column import Column, each, entries, largest
 from minigrad.regularization.decay import Decay
 
 __all__ = ["Hyperparameters", "check_fit", "check_second_moment"]
@@ -16,7 +18,7 @@ FORGET_SQUARES = ("beta2", "rho")
 
 
 class Hyperparameters:
-    """A rule's own numbers, the learning rate with its schedule, and the regulariser's."""
+    """A rule's own numbers, the learning rate with its schedule, and the regulariser's: each one number or a column."""
 
     def __init__(
         self,
@@ -31,7 +33,8 @@ class Hyperparameters:
                 raise TypeError(f"{name} must be a function of the 0-based step, got {function!r}")
         self.lr = scheduled("lr", lr)
         self.own = {
-            name: x if callable(x) and name in MAY_BE_SCHEDULED else in_range(name, name, x) for name, x in own.items()
+            name: x if callable(x) and name in MAY_BE_SCHEDULED else each(partial(in_range, name), name, x)
+            for name, x in own.items()
         }
         self.schedule = schedule
         self.decay_schedule = decay_schedule
@@ -43,7 +46,8 @@ class Hyperparameters:
         Raises ValueError or TypeError, naming the number and the step, for one that is out of its range.
         """
         multiplier = 1 if self.schedule is None else at_step("schedule", self.schedule, step)
-        rule = {"lr": nonnegative(f"lr at step {step}", at_step("lr", self.lr, step) * multiplier)}
+        lr = at_step("lr", self.lr, step) * multiplier
+        rule = {"lr": _finite(lr, step) if type(lr) is Column else nonnegative(f"lr at step {step}", lr)}
         for name, x in self.own.items():
             rule[name] = in_range(name, f"{name} at step {step}", x(step)) if callable(x) else x
         if self.regularizer is None:
@@ -58,6 +62,19 @@ class Hyperparameters:
         """Return the numbers that no step changes, as the user gave them."""
         found = {"lr": self.lr, **self.own, **getattr(self.regularizer, "coefficients", {})}
         return {name: x for name, x in found.items() if not callable(x)}
+
+    def columns(self) -> dict[str, Column]:
+        """Return the numbers that were given as arrays, one for each model."""
+        decay = {"decay": self.regularizer.rate} if isinstance(self.regularizer, Decay) else {}
+        found = {"lr": self.lr, **self.own, **getattr(self.regularizer, "coefficients", {}), **decay}
+        return {name: x for name, x in found.items() if isinstance(x, Column)}
+
+
+def _finite(lr: Column, step: int) -> Column:
+    """Return learning rates that are ≥ 0; raise ValueError, naming the first, if a schedule made one infinite."""
+    if not largest(lr) < np.inf:
+        each(lambda shown, x: nonnegative(f"{shown} at step {step}", x), "lr", lr)
+    return lr
 
 
 def in_range(name: str, shown: str, value: Any) -> Any:
@@ -74,12 +91,15 @@ def check_fit(numbers: Mapping[str, Any], dtype: Any) -> None:
     """Raise unless arrays of `dtype` can be computed with each of `numbers`."""
     if dtype.kind not in "fc":
         return
-    largest = float(np.finfo(dtype).max)
+    limit = float(np.finfo(dtype).max)
     for name, x in numbers.items():
-        if not isinstance(x, int | float):
+        if isinstance(x, int | float):
+            if abs(x) > limit:
+                raise ValueError(f"{name} = {x!r} is beyond {dtype}, whose largest number is {limit:g}")
+        elif not isinstance(x, Column):
             raise TypeError(f"{name} must be a float or an integer for parameters of dtype {dtype}, got {x!r}")
-        if abs(x) > largest:
-            raise ValueError(f"{name} = {x!r} is beyond {dtype}, whose largest number is {largest:g}")
+        elif not largest(x) <= limit:
+            check_fit(dict(entries(name, x)), dtype)
 
 
 def check_second_moment(rule: str, numbers: Mapping[str, Any], dtypes: Iterable[Any]) -> None:
@@ -92,10 +112,13 @@ def check_second_moment(rule: str, numbers: Mapping[str, Any], dtypes: Iterable[
     for dtype in dtypes:
         if dtype.kind != "f":
             continue
-        eps = numbers["eps"]
-        if dtype.type(eps) == 0 and (eps != 0 or dtype == np.float16):
-            raise ValueError(f"{rule}: eps={eps!r} is 0 in {dtype}; choose eps ≥ {float(np.finfo(dtype).tiny):.1e}")
+        for shown, eps in entries("eps", numbers["eps"]):
+            if dtype.type(eps) == 0 and (eps != 0 or dtype == np.float16):
+                least = float(np.finfo(dtype).tiny)
+                raise ValueError(f"{rule}: {shown}={eps!r} is 0 in {dtype}; choose eps ≥ {least:.1e}")
         for name in FORGET_SQUARES:
-            x = numbers.get(name)
-            if x is not None and dtype.type(x) == 1:
-                raise ValueError(f"{rule}: {name}={x!r} is 1 in {dtype}: squared gradients would never be forgotten")
+            for shown, x in entries(name, numbers.get(name)):
+                if x is not None and dtype.type(x) == 1:
+                    raise ValueError(
+                        f"{rule}: {shown}={x!r} is 1 in {dtype}: squared gradients would never be forgotten"
+                    )

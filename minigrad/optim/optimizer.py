@@ -12,7 +12,7 @@ from minigrad.executors import choose as executors
 from minigrad.executors.emitted import Emitted
 from minigrad.executors.fused import Fused
 from minigrad.nn.parameter import Parameter
-from minigrad.optim import report
+from minigrad.optim import models, report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
 from minigrad.optim.flat import Group, lay_out
 from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
@@ -57,19 +57,28 @@ class Optimizer:
         rule: the base rule.
         regularizer, at: what regularises and where, or None.
         update: the pure function ``w, *state = update(w, g, *state, **hyper)`` of the regularised parameters.
-        groups: `Group` objects, contiguous slices of the flat buffers.
+        groups: `Group` objects, contiguous slices of the flat buffers, as matrices where there are `models`.
         executor: the function that carries an update out.
+        models: how many models are trained at once, or None where no number is an array.
         steps_per_epoch: how many steps make an epoch, or None while nobody said; for `describe`.
 
     t, which corrects the bias of Adam's moments, counts the steps a parameter took part in: a parameter without a
     gradient is untouched and its t does not advance; one whose gradient is zero still decays.
 
+    Many models are trained at once where every parameter has a leading axis of length N, the model: then lr, l2, decay,
+    each number in `own` and each coefficient of `regularizer` may be a 1-d array of N numbers. Model i is trained as by
+    an optimizer whose numbers are the i-th, to the last bit, in any dtype of the parameters; functions of the step
+    multiply all models alike. The loss to differentiate is the sum of the models' losses, of which each model gets its
+    own gradient. (An l2 of 0 among others adds 0·w; ``l2=0`` alone adds nothing, which only the sign of a zero shows.)
+
     Raises:
         TypeError: `params` holds something else; an unknown keyword, among them ``weight_decay``, which is translated;
             a rule that branches on arrays or uses what the tracer does not know, with an executor that is
-            emitted ("numpy", "numba", "cuda").
+            emitted ("numpy", "numba", "cuda"), or an array for what it branches on, such as RAdam's beta2, or for what
+            a state that is one number depends on, such as NAdam's beta1 (an array takes a rule that can be traced).
         ImportError: executor="numba" where numba is not installed.
-        ValueError: no parameters, or one twice; a number out of its range; contradictory or impossible regularisation;
+        ValueError: no parameters, or one twice; a number out of its range (of an array, the first); arrays that are not
+            1-d and of one length, or a parameter without that leading axis; contradictory or impossible regularisation;
             a rule that divides by squared gradients, on float16 in which its eps is 0.
     """
 
@@ -107,18 +116,24 @@ class Optimizer:
         check_second_moment(rule.__name__, self._numbers.own, dtypes)
         self._plain: Step = plain(rule)
         self.update: Step = through(rule, self.regularizer, self.at)
+        columns = self._numbers.columns()
+        self.models = models.count(columns, self.params)
+        if columns:
+            models.check_update(rule, self.update, self._names(), columns)
         self.executor = self._executor(executor)
         self.steps = 0
         self.steps_per_epoch: int | None = None
         self._takes_t = "t" in hyper_names(rule)
         selects = self.regularizer.selects if self.regularizer is not None else None
         numbers = {name: as_number(f"the start of {name}", x) for name, x in scalar_state(rule).items()}
-        self.groups: list[Group] = lay_out(self.params, selects, len(self._arrays()), numbers)
+        self.groups: list[Group] = lay_out(self.params, selects, len(self._arrays()), numbers, self.models)
         for group in self.groups:
             group.adopt(self)
 
     def hyper(self, step: int) -> dict[str, Any]:
         """Return the numbers in force at the 0-based `step`, the regulariser's among them; all but t.
+
+        Of what was given as an array, and what depends on it, a `Column` (`minigrad.regularization.column`).
 
         Raises ValueError or TypeError, naming it, if one is out of its range; ValueError if decay would remove all.
         """
@@ -280,6 +295,11 @@ class Optimizer:
     def __repr__(self) -> str:
         return report.text(self)
 
+    def _names(self) -> tuple[str, ...]:
+        """Return the names of the numbers that `update` takes."""
+        coefficients = {"decay": 0} if self.at == "shrink" else getattr(self.regularizer, "coefficients", {})
+        return (*hyper_names(self.rule), *coefficients)
+
     # --- executors ---------------------------------------------------------------------------------------------------
 
     def _executor(self, chosen: Any) -> Callable[..., Any]:
@@ -288,10 +308,8 @@ class Optimizer:
             return chosen  # type: ignore[no-any-return]
         found = executors.executor(chosen, state_names(self.rule))
         if isinstance(found, Emitted):
-            own = hyper_names(self.rule)
-            coefficients = {"decay": 0} if self.at == "shrink" else getattr(self.regularizer, "coefficients", {})
-            found.prepare(self._plain, own, tuple(scalar_state(self.rule)))
-            found.prepare(self.update, (*own, *coefficients), tuple(scalar_state(self.rule)))
+            found.prepare(self._plain, hyper_names(self.rule), tuple(scalar_state(self.rule)))
+            found.prepare(self.update, self._names(), tuple(scalar_state(self.rule)))
         return found
 
     # --- refusals -------------------------------------------------------------------------------------------------

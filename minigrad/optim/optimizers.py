@@ -11,7 +11,8 @@ from minigrad import rules
 from minigrad.nn.parameter import Parameter
 from minigrad.optim.choice import Options
 from minigrad.optim.optimizer import Optimizer
-from minigrad.regularization.checks import Scheduled, as_number, scheduled
+from minigrad.regularization.checks import Numbers, Scheduled, as_number, scheduled
+from minigrad.regularization.column import each
 from minigrad.rules import Rule
 
 __all__ = [
@@ -102,8 +103,8 @@ class Adam(Optimizer):
         self,
         params: Params,
         lr: Scheduled = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        betas: tuple[Numbers, Numbers] = (0.9, 0.999),
+        eps: Numbers = 1e-8,
         **options: Unpack[Options],
     ):
         beta1, beta2 = _pair(betas)
@@ -125,8 +126,8 @@ class AdamW(Adam):
         self,
         params: Params,
         lr: Scheduled = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        betas: tuple[Numbers, Numbers] = (0.9, 0.999),
+        eps: Numbers = 1e-8,
         **options: Unpack[Options],
     ):
         self._decay_alone(options)
@@ -142,7 +143,7 @@ class AMSGrad(Adam):
 class Adagrad(Optimizer):
     """Adagrad: ``Adagrad(params, lr=1e-2, eps=1e-10)``. PyTorch's ``weight_decay=b`` is ``l2=b, on="all"``."""
 
-    def __init__(self, params: Params, lr: Scheduled = 1e-2, eps: float = 1e-10, **options: Unpack[Options]):
+    def __init__(self, params: Params, lr: Scheduled = 1e-2, eps: Numbers = 1e-10, **options: Unpack[Options]):
         super().__init__(params, rules.adagrad, lr, {"eps": eps}, **options)
 
 
@@ -156,8 +157,8 @@ class RMSprop(Optimizer):
         self,
         params: Params,
         lr: Scheduled = 1e-2,
-        rho: float = 0.99,
-        eps: float = 1e-8,
+        rho: Numbers = 0.99,
+        eps: Numbers = 1e-8,
         **options: Unpack[Options],
     ):
         super().__init__(params, rules.rmsprop, lr, {"rho": rho, "eps": eps}, **options)
@@ -170,8 +171,8 @@ class Adadelta(Optimizer):
         self,
         params: Params,
         lr: Scheduled = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
+        rho: Numbers = 0.9,
+        eps: Numbers = 1e-6,
         **options: Unpack[Options],
     ):
         super().__init__(params, rules.adadelta, lr, {"rho": rho, "eps": eps}, **options)
@@ -186,8 +187,8 @@ class Adamax(Adam):
         self,
         params: Params,
         lr: Scheduled = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        betas: tuple[Numbers, Numbers] = (0.9, 0.999),
+        eps: Numbers = 1e-8,
         **options: Unpack[Options],
     ):
         super().__init__(params, lr, betas, eps, **options)
@@ -214,9 +215,9 @@ class NAdam(Optimizer):
         self,
         params: Params,
         lr: Scheduled = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        psi: float = 4e-3,
+        betas: tuple[Numbers, Numbers] = (0.9, 0.999),
+        eps: Numbers = 1e-8,
+        psi: Numbers = 4e-3,
         **options: Unpack[Options],
     ):
         beta1, beta2 = _pair(betas)
@@ -234,14 +235,14 @@ class Lion(Optimizer):
         self,
         params: Params,
         lr: Scheduled = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
+        betas: tuple[Numbers, Numbers] = (0.9, 0.99),
         **options: Unpack[Options],
     ):
         beta1, beta2 = _pair(betas)
         super().__init__(params, rules.lion, lr, {"beta1": beta1, "beta2": beta2}, **options)
 
 
-def _pair(betas: Any) -> tuple[float, float]:
+def _pair(betas: Any) -> tuple[Any, Any]:
     if not isinstance(betas, tuple | list) or len(betas) != 2:
         raise TypeError(f"betas must be two numbers (beta1, beta2), got {betas!r}")
-    return as_number("beta1", betas[0]), as_number("beta2", betas[1])
+    return each(as_number, "beta1", betas[0]), each(as_number, "beta2", betas[1])

@@ -1,8 +1,10 @@
 """An optimizer in words: what is regularised, by how much per step, and on which time scale."""
 
+import math
 import re
 from typing import Any
 
+from minigrad.regularization.column import Column, largest
 from minigrad.regularization.penalties import L2
 
 __all__ = ["text", "too_fast", "variant_name"]
@@ -47,17 +49,20 @@ def too_fast(optimizer: Any) -> str | None:
         ]
     except (TypeError, ValueError):
         return None  # `step` will refuse it in plainer words
-    if epoch[0] is None or sum(epoch) <= 1:
+    removed = None if epoch[0] is None else largest(sum(epoch))
+    if removed is None or removed <= 1:
         return None
     return (
-        f"the time scale of the decay, 1/η = {length / sum(epoch):.3g} steps, is shorter than an epoch of {length} "
+        f"the time scale of the decay, 1/η = {length / removed:.3g} steps, is shorter than an epoch of {length} "
         "steps: weights forget what they learned before they have seen all the data. η is the fraction removed per "
-        f"step, here {sum(epoch) / length:.3g} on average"
+        f"step, here {removed / length:.3g} on average" + (" for one of the models" if optimizer.models else "")
     )
 
 
 def fraction(optimizer: Any, hyper: dict[str, Any]) -> Any:
     """Return η, the fraction of w that regularisation removes per step, or None where it removes no fraction.
+
+    A column, where each model has its own.
 
     With L2 in the gradient that is αλ for plain SGD, and αλ/(1 − β) for momentum, in the long run.
     """
@@ -83,7 +88,8 @@ def variant_name(optimizer: Any) -> str:
 
 
 def _title(optimizer: Any) -> str:
-    return f"{type(optimizer).__name__}: {variant_name(optimizer)} on {_amount(optimizer.params)}"
+    models = f", {optimizer.models} models at once" if optimizer.models else ""
+    return f"{type(optimizer).__name__}: {variant_name(optimizer)} on {_amount(optimizer.params)}{models}"
 
 
 def _strength(optimizer: Any, hyper: dict[str, Any]) -> str:
@@ -94,10 +100,13 @@ def _strength(optimizer: Any, hyper: dict[str, Any]) -> str:
         return "removes no fraction of w, so there is no time scale 1/η"
     ruled = optimizer.rule.__name__ != "sgd" and optimizer.at == "gradient"
     when = "fraction removed per step, in the long run" if ruled else "fraction removed per step"
-    if eta == 0:
+    if largest(eta) == 0:
         return f"{when}: η = 0 at this step"
-    epochs = "" if optimizer.steps_per_epoch is None else f" = {1 / (eta * optimizer.steps_per_epoch):.3g} epochs"
-    return f"{when}: η = {_short(eta)}; time scale 1/η = {1 / eta:.4g} steps{epochs}"
+    if optimizer.steps_per_epoch is None:
+        epochs = ""
+    else:
+        epochs = f" = {_span(_inverse(eta * optimizer.steps_per_epoch), '.3g')} epochs"
+    return f"{when}: η = {_short(eta)}; time scale 1/η = {_span(_inverse(eta), '.4g')} steps{epochs}"
 
 
 def _amount(params: list[Any]) -> str:
@@ -106,4 +115,16 @@ def _amount(params: list[Any]) -> str:
 
 
 def _short(x: Any) -> str:
-    return f"{x:.6g}" if isinstance(x, float) else str(x)
+    return _span(x, ".6g") if isinstance(x, float | Column) else str(x)
+
+
+def _span(x: Any, form: str) -> str:
+    """Return a number, or from where to where those of a column reach."""
+    if not isinstance(x, Column):
+        return format(x, form)
+    low, high = format(min(x), form), format(max(x), form)
+    return low if low == high else f"{low} … {high}"
+
+
+def _inverse(x: Any) -> Any:
+    return Column(1 / v if v else math.inf for v in x) if isinstance(x, Column) else 1 / x

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-__all__ = ["Number", "as_number", "at_step", "integer", "nonnegative", "scheduled"]
+from minigrad.regularization.column import Vector, each
 
-Scheduled = float | Callable[[int], float]
+__all__ = ["Number", "Numbers", "as_number", "at_step", "integer", "nonnegative", "scheduled"]
+
+Numbers = float | Vector  # one number, or one for each of many models that are trained at once
+Scheduled = Numbers | Callable[[int], float]
 
 
 class Number(ABC):  # noqa: B024 -- a list of types, which grows by `register`
@@ -60,10 +63,10 @@ def integer(name: str, value: Any, least: int = 1) -> int:
 
 
 def scheduled(name: str, value: Any) -> Any:
-    """Return a callable of the 0-based step as it is, and a number as a plain number ≥ 0."""
-    return value if callable(value) else nonnegative(name, value)
+    """Return a callable of the 0-based step as it is, a number as a plain number ≥ 0, a 1-d array as such a column."""
+    return value if callable(value) else each(nonnegative, name, value)
 
 
 def at_step(name: str, value: Any, step: int | None) -> Any:
-    """Return a number as it is (without a step too), or the value of a callable of the 0-based step at `step`."""
+    """Return a number or a column as it is (without a step too), or the value of a callable of the 0-based `step`."""
     return nonnegative(f"{name} at step {step}", value(step)) if callable(value) else value

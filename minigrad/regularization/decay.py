@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from minigrad.regularization.checks import Scheduled, at_step, integer, nonnegative, scheduled
+from minigrad.regularization.column import Column, entries, largest
 from minigrad.regularization.selection import On, selector
 
 __all__ = ["TIMES", "Decay", "normalized"]
@@ -23,6 +24,8 @@ class Decay:
     where λ (or λ_t) is the L2 coefficient that gives plain SGD the same steps. By default decay acts on every
     parameter, biases and scales too, as in PyTorch and in the paper; an L2 penalty does not (``on="weights"``).
 
+    The rate may be a 1-d array with one rate for each of many models that are trained at once (`Optimizer`).
+
     Raises ValueError for a rate that is negative or not finite, and for any other `times`.
     """
 
@@ -34,16 +37,19 @@ class Decay:
         self.on = on
         self.selects = selector(on)
 
-    def fraction(self, step: int, lr: float, schedule: float) -> Any:
+    def fraction(self, step: int, lr: Any, schedule: float) -> Any:
         """Return η for the 0-based `step`, whose learning rate is `lr` (schedule included), multiplier `schedule`.
+
+        It is a `Column` where the rate is one, or an lr that multiplies it.
 
         Raises ValueError if η reaches 1: such a step would remove the weight, or turn its sign.
         """
         rate = at_step("decay", self.rate, step)
         eta = rate if self.times is None else rate * (schedule if self.times == "schedule" else lr)
-        if eta >= 1:
+        if (largest(eta) if type(eta) is Column else eta) >= 1:
+            shown, first = next((shown, x) for shown, x in entries("decay", eta) if x >= 1)
             raise ValueError(
-                f"decay would remove the fraction {eta!r} of every weight at step {step} (rate {rate!r}, "
+                f"{shown} would remove the fraction {first!r} of every weight at step {step} (rate {rate!r}, "
                 f"times={self.times!r}); it must stay below 1"
             )
         return eta

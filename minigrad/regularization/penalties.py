@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from minigrad.regularization.checks import Scheduled, at_step, integer, nonnegative, scheduled
+from minigrad.regularization.column import Column
 from minigrad.regularization.selection import On, selector
 from minigrad.rules.functions import maximum, sign
 
@@ -16,7 +17,11 @@ __all__ = ["L1", "L2", "ElasticNet", "Penalty"]
 
 
 class Penalty:
-    """A penalty Ω with coefficients, on a choice of parameters. The base of `L2`, `L1` and `ElasticNet`."""
+    """A penalty Ω with coefficients, on a choice of parameters. The base of `L2`, `L1` and `ElasticNet`.
+
+    In the gradient and as a proximal step a coefficient may be a 1-d array with one number for each of many models
+    that are trained at once (`Optimizer`).
+    """
 
     value: ClassVar[Callable[..., Any]]
     gradient: ClassVar[Callable[..., Any]]
@@ -40,8 +45,14 @@ class Penalty:
         was chosen.
 
         Raises TypeError for what is no iterable of parameters or tensors: a module, one parameter (its rows have no
-        role), bare arrays (they have no gradient), pairs with names.
+        role), bare arrays (they have no gradient), pairs with names; and for a coefficient that is an array, since a
+        sum over all models has no room for it.
         """
+        if arrays := [name for name, c in self.coefficients.items() if isinstance(c, Column)]:
+            raise TypeError(
+                f"{arrays[0]} is an array, one number for each model, and a penalty in the loss is one number for all: "
+                "give this penalty to an optimizer, as regularizer="
+            )
         chosen = {id(p): p for p in _parameters(params) if self.selects(p)}
         return sum(type(self).value(p, **self.at(step)) for p in chosen.values())
 

@@ -185,7 +185,9 @@ def test_a_numpy_number_becomes_a_plain_one_so_that_it_promotes_nothing():
         (lambda: ElasticNet(0.1, float("inf")), ValueError, "l2 must be finite, got inf"),
         (lambda: L2("0.1"), TypeError, r"l2 must be a real number, got '0\.1'"),
         (lambda: L2(True), TypeError, "l2 must be a real number, got True"),
-        (lambda: L2(np.ones(2)), TypeError, "l2 must be a real number, got array"),
+        (lambda: L2(np.ones((2, 1))), ValueError, r"l2 must be a number, or a 1-d array .*got shape \(2, 1\)"),
+        (lambda: L2(np.array([1, -1.0]))([]), ValueError, r"l2\[1\] must be ≥ 0, got -1\.0"),
+        (lambda: L2(np.ones(2))([]), TypeError, "l2 is an array.*give this penalty to an optimizer"),
         (lambda: L2.full(-1), ValueError, "coefficient must be ≥ 0, got -1"),
         (
             lambda: L2.per_example(0.1, examples=0),

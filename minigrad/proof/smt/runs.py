@@ -9,7 +9,7 @@ from minigrad.extras import need
 from minigrad.proof.smt.question import CounterModel, Proof, Question, reals, settle
 from minigrad.proof.smt.wording import PREFER, domain, letter
 from minigrad.proof.symbolic.letters import rule_called
-from minigrad.regularization.checks import Scheduled, as_number, at_step, integer, scheduled
+from minigrad.regularization.checks import as_number, at_step, integer, nonnegative
 from minigrad.regularization.doors import coupled, decoupled
 from minigrad.regularization.penalties import L2
 from minigrad.rules import hyper_names, state_names
@@ -20,15 +20,16 @@ __all__ = ["same_run", "weights"]
 
 Rule = Callable[..., tuple[Any, ...]]
 Door = Callable[..., tuple[Any, ...]]
+Schedule = Callable[[int], float]
 
 
 def same_run(
     rule: Rule | str,
     *,
     steps: int,
-    lr: Scheduled | None = None,
-    decay: Scheduled | None = None,
-    l2: Scheduled | None = None,
+    lr: float | Schedule | None = None,
+    decay: float | Schedule | None = None,
+    l2: float | Schedule | None = None,
     constant: bool = False,
     **hyper: float,
 ) -> Proof | CounterModel:
@@ -56,7 +57,7 @@ def same_run(
     given: dict[str, list[Fraction]] = {}
     for name, value in (("lr", lr), ("decay", decay), ("l2", l2)):
         if value is not None:
-            checked = scheduled(name, value)
+            checked = value if callable(value) else nonnegative(name, value)
             given[name] = [Fraction(at_step(name, checked, t)) for t in range(steps)]
     if 0 in given.get("lr", ()):
         raise ValueError(
