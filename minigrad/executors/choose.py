@@ -21,21 +21,23 @@ LARGE = 200_000  # entries from which some thousand steps pay for importing numb
 Executor = Callable[..., tuple[Any, ...] | None]
 
 
-def executor(name: str, names: Sequence[str]) -> Executor:
+def executor(name: str, names: Sequence[str], most: int | None = None) -> Executor:
     """Return the executor called `name` for updates whose state has these `names`: called as `plain.execute` is.
+
+    `most` is how many entries, of NumPy's arrays, a slice can have; None if that is not known.
 
     - "plain": the update itself, on the arrays' own operators.
     - "numpy": emitted from its trace, in blocks that stay in the cache.
     - "numba": emitted from its trace and compiled, on one core or on all. Needs the extra "fast".
     - "cuda": emitted from its trace and compiled for the GPU that CuPy's arrays are on, one launch for each slice.
-    - "auto": the fastest of these for each slice, by its kind and size (`Auto`).
+    - "auto": the fastest of these for each slice, by its kind and size (`Auto`); "plain" if none can be large.
 
     All write the same bits. What one of them cannot run ("numpy" and "numba" CuPy's arrays, "cuda" NumPy's, all three
     float16, exact and complex numbers) it leaves to "plain".
 
     Raises ValueError for another name, ImportError for "numba" where it is not installed.
     """
-    if name == "plain":
+    if name == "plain" or (name == "auto" and most is not None and most < SMALL):
         return plain.execute
     kinds: dict[str, type[Emitted] | type[Auto]] = {"auto": Auto, "numpy": Blocked, "numba": Compiled, "cuda": Fused}
     if name not in kinds:

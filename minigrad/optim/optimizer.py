@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
+
 from minigrad import backend
 from minigrad.executors import captured
 from minigrad.executors import choose as executors
@@ -306,7 +308,9 @@ class Optimizer:
         """Return the executor that was named or given; one that was named must be able to run this update."""
         if callable(chosen):
             return chosen  # type: ignore[no-any-return]
-        found = executors.executor(chosen, state_names(self.rule))
+        on_host = all(isinstance(p.data, np.ndarray) for p in self.params)
+        most = sum(p.size for p in self.params) if on_host else None
+        found = executors.executor(chosen, state_names(self.rule), most)
         if isinstance(found, Emitted):
             found.prepare(self._plain, hyper_names(self.rule), tuple(scalar_state(self.rule)))
             found.prepare(self.update, self._names(), tuple(scalar_state(self.rule)))

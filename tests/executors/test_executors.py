@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad.executors import cache, choose, emitted, plain
 from minigrad.executors.choose import Auto, executor
 from minigrad.executors.emitted import Blocked
@@ -182,6 +183,15 @@ def test_auto_asks_once_per_update_whether_it_is_ready(monkeypatch):
     for count in range(1, 4):
         run(plain_door(sgd), np.ones(150), np.ones(150), [], {"lr": 0.5})
         assert len(asked) == count
+
+
+def test_auto_is_the_plain_update_itself_where_no_slice_of_the_host_can_be_large():
+    assert executor("auto", (), choose.SMALL - 1) is plain.execute
+    for most in (choose.SMALL, None):
+        assert isinstance(executor("auto", (), most), Auto)
+    few, many = (mg.nn.Parameter(np.zeros(n)) for n in (choose.SMALL // 2, choose.SMALL))
+    assert mg.optim.SGD([few], lr=0.1).executor is plain.execute
+    assert isinstance(mg.optim.SGD([few, many], lr=0.1).executor, Auto)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

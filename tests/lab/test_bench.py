@@ -202,6 +202,13 @@ def test_times_are_told_in_units_that_suit_them():
     assert [report.seconds(x) for x in (2.0, 0.0123, 4.56e-5, 7e-8)] == ["2 s", "12.3 ms", "45.6 µs", "70 ns"]
 
 
+def test_the_report_says_how_many_rounds_cases_had_that_were_measured_again(results):
+    assert "2 rounds of" in report.machine(results)
+    again = json.loads(json.dumps(results))
+    again["works"][0]["cases"][0]["contenders"][0]["seconds"]["rounds"].append(1.0)
+    assert "2 to 3 rounds of" in report.machine(again)
+
+
 def test_the_page_has_every_work_every_contender_that_was_timed_and_the_reasons_of_the_others(results):
     text = page.render(results).decode()
     for work in results["works"]:

@@ -55,8 +55,16 @@ def machine(found: Mapping[str, Any]) -> str:
     return device(found) + (
         f"{m['processor']}, {m['cores']} cores, {m['threads']} threads for every contender, {m['blas']}, "
         f"load {m['load_before']} before. {m['python']}, {versions}. "
-        f"{found['pace']['rounds']} rounds of {found['pace']['turn']:g} s: medians, quartiles in brackets."
+        f"{_rounds(found)} rounds of {found['pace']['turn']:g} s: medians, quartiles in brackets."
     )
+
+
+def _rounds(found: Mapping[str, Any]) -> str:
+    """Return how many rounds the cases had: not all the same where some were measured again."""
+    cases = [case for work in found["works"] for case in work["cases"]]
+    counts = {len(e["seconds"]["rounds"]) for case in cases for e in case["contenders"] if e["status"] == "timed"}
+    counts = counts or {found["pace"]["rounds"]}
+    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(*counts)
 
 
 def device(found: Mapping[str, Any]) -> str:
