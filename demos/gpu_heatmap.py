@@ -94,6 +94,12 @@ def verdict(left, right):
     return f"{said}: not less tilted with weight decay; the paper's figures are not seen in this run"
 
 
+def edges(centres):
+    """Return where the cells of numbers that grow by a factor begin and end."""
+    half = np.sqrt(centres[1] / centres[0])
+    return np.append(centres / half, centres[-1] * half)
+
+
 def draw(figure, rule, panels, words):
     low = min(np.nanmin(p["loss"]) for p in panels)
     axes = figure.subplots(1, 2)
@@ -101,7 +107,7 @@ def draw(figure, rule, panels, words):
         side, loss = len(panel["lr"]), panel["loss"]
         shown = np.minimum(loss, 2 * low).reshape(side, side)
         image = ax.pcolormesh(
-            panel["lr"], panel[key], shown, cmap="viridis_r", vmin=low, vmax=2 * low, shading="nearest", rasterized=True
+            edges(panel["lr"]), edges(panel[key]), shown, cmap="viridis_r", vmin=low, vmax=2 * low, rasterized=True
         )
         rows, columns = np.divmod(best(loss), side)
         ax.plot(panel["lr"][columns], panel[key][rows], "o", ms=2.2, mfc="white", mec="black", mew=0.5)
