@@ -19,7 +19,7 @@ __all__ = ["Kept", "Recorded", "capture", "current", "number", "refuse"]
 
 Kept = Callable[[], Callable[[], Any]]  # keeps what a part of the host is about to change; returns what puts it back
 
-LARGEST = 2**16  # bytes that a step may take from the host: a handful of numbers for each of a thousand models
+LARGEST = 4096  # bytes that a step may take from the host
 _ALIGNED = 16
 
 
