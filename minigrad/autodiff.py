@@ -3,9 +3,14 @@
 A `Node` knows the operation that made it and its operands. `backpropagate` walks a graph from its root, in an order
 in which every consumer comes before what it consumed, and hands gradients down by each operation's vector–Jacobian
 products. It is a loop, not a recursion: a graph may be a million nodes deep.
+
+A graph must refuse gradients if a value that it needs was overwritten. So there is one clock: every result is born, and
+all memory is written, at a moment of it, and an operand that was written after the result was born is out of date. A
+graph that is younger than the last write anywhere need not be looked at. Moments mean nothing in another process.
 """
 
 import itertools
+import threading
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
@@ -16,8 +21,9 @@ from minigrad import backend
 
 __all__ = ["Node", "accumulate", "backpropagate", "foreign_leaves", "now", "sum_rows", "unbroadcast", "wrote"]
 
-now = itertools.count(1).__next__  # the next moment: results are born, and memory is written, at moments of one clock
+now = itertools.count(1).__next__  # the next moment of the clock
 _last_write = [0]
+_writing = threading.Lock()
 
 
 class Node:
@@ -28,9 +34,10 @@ class Node:
     data: Any
     grad: Any
     requires_grad: bool
-    # (operation, options, what its vjps want besides operands and result, *operands): one plain tuple for every result.
-    # In the third place, where nothing is wanted: whether two operands have one shape and dtype, so none was broadcast.
-    # (operation,) once that was freed; () if nothing was recorded; None if the user made it.
+    # (operation, options, more, *operands): one plain tuple for every result. `more` is what the vjps want besides
+    # operands and result (`Operation.save`); of an entrywise operation, True if its two operands have one shape and
+    # dtype, so that neither was broadcast or cast. (operation,) once that was freed; () if nothing was recorded; None
+    # if the user made it.
     _made: Any
     _born: int  # when, of what is recorded: no operand is younger than its result
     _written: list[int]  # when this memory was last written; views share it
@@ -47,10 +54,11 @@ class Node:
 
 
 def wrote(*nodes: Any) -> None:
-    """Note that the memory of `nodes` was written: whatever was made of the values before is out of date."""
-    _last_write[0] = moment = now()
-    for node in nodes:
-        node._written[0] = moment
+    """Note that the memory of `nodes`, none of them the result of an operation, was written now."""
+    with _writing:
+        _last_write[0] = moment = now()
+        for node in nodes:
+            node._written[0] = moment
 
 
 def accumulate(root: Node, gradient: Any, retain_graph: bool) -> None:
@@ -87,8 +95,8 @@ def _home(leaf: Any) -> Any:
 def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> None:
     """Replace the gradient by the last node of `order` with the gradients by all leaves, on bare arrays.
 
-    Unless the graph is kept, each node is freed as soon as it has been passed. This is the loop in which training
-    spends its time; so operations of one or two operands, which most are, are written out.
+    Unless the graph is kept, each node is freed as soon as it has been passed. This is the loop in which small graphs
+    spend their time: what `_hand_down` does is written out for entrywise operations (`Operation.entrywise`).
     """
     pending = gradients.get
     while order:
@@ -104,9 +112,10 @@ def _pass_down(order: list[Node], gradients: dict[Any, Any], retain: bool) -> No
         xp: Any = np if type(y) is np.ndarray else backend.namespace(y)
         if operation.unary:
             p = made[3]
-            found = operation.unary(xp, g, y, p.data)
-            before = pending(p)
-            gradients[p] = found if before is None else before + found
+            if p.requires_grad:
+                found = operation.unary(xp, g, y, p.data)
+                before = pending(p)
+                gradients[p] = found if before is None else before + found
         elif operation.binary:
             _, _, alike, a, b = made
             by_a, by_b = operation.binary

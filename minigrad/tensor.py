@@ -14,7 +14,7 @@ from minigrad.autodiff import Node, accumulate, wrote
 
 __all__ = ["Tensor", "no_grad", "tensor"]
 
-NEVER = [0]  # when a result was written that shares its memory with no tensor of the user's: results are values
+NEVER = [0]  # when the memory of results was written that share it with no tensor of the user's: results are values
 
 _recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
 recording = _recording.get
@@ -121,6 +121,11 @@ class Tensor(Node):
         return f"{type(self).__name__}({np.array2string(self.numpy(), separator=', ', prefix='Tensor(')}{extra})"
 
     __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._made:
+            raise TypeError("the result of an operation is not copied or pickled with its graph: take t.detach()")
+        return type(self), (self.data, self.requires_grad)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(

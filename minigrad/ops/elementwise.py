@@ -24,7 +24,7 @@ __all__ = [
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def add(xp: Any, a: Any, b: Any) -> Any:
     """Return a + b."""
     return a + b
@@ -36,7 +36,7 @@ add.vjp(
 )
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def subtract(xp: Any, a: Any, b: Any) -> Any:
     """Return a − b."""
     return a - b
@@ -48,7 +48,7 @@ subtract.vjp(
 )
 
 
-@op()
+@op(entrywise=True)
 def multiply(xp: Any, a: Any, b: Any) -> Any:
     """Return a · b, entry by entry."""
     return a * b
@@ -60,7 +60,7 @@ multiply.vjp(
 )
 
 
-@op(reads=(1,))
+@op(reads=(1,), entrywise=True)
 def divide(xp: Any, a: Any, b: Any) -> Any:
     """Return a / b."""
     return a / b
@@ -72,7 +72,7 @@ divide.vjp(
 )
 
 
-@op()
+@op(entrywise=True)
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return a to the power b. The gradient by b needs a > 0; x**0.5 is `sqrt`, at 0 too."""
     return a**b
@@ -100,7 +100,7 @@ def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
     return xp.where(flat, constant(g, 0), g * b * xp.where(flat, constant(a, 1), a) ** (b - 1))
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def negative(xp: Any, x: Any) -> Any:
     """Return −x."""
     return -x
@@ -120,7 +120,7 @@ astype.vjp(lambda xp, g, y, x, dtype: g.astype(x.dtype))
 # --- smooth functions -------------------------------------------------------------------------------------------------
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def exp(xp: Any, x: Any) -> Any:
     """Return eˣ."""
     return xp.exp(x)
@@ -129,7 +129,7 @@ def exp(xp: Any, x: Any) -> Any:
 exp.vjp(lambda xp, g, y, x: g * y)
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def expm1(xp: Any, x: Any) -> Any:
     """Return eˣ − 1, accurate for small x."""
     return xp.expm1(x)
@@ -138,7 +138,7 @@ def expm1(xp: Any, x: Any) -> Any:
 expm1.vjp(lambda xp, g, y, x: g * (y + 1))
 
 
-@op()
+@op(entrywise=True)
 def log(xp: Any, x: Any) -> Any:
     """Return the natural logarithm of x."""
     return xp.log(x)
@@ -147,7 +147,7 @@ def log(xp: Any, x: Any) -> Any:
 log.vjp(lambda xp, g, y, x: g / x)
 
 
-@op()
+@op(entrywise=True)
 def log1p(xp: Any, x: Any) -> Any:
     """Return log(1 + x), accurate for small x."""
     return xp.log1p(x)
@@ -156,7 +156,7 @@ def log1p(xp: Any, x: Any) -> Any:
 log1p.vjp(lambda xp, g, y, x: g / (1 + x))
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def sqrt(xp: Any, x: Any) -> Any:
     """Return √x; its gradient at 0 is taken to be 0."""
     return functions.sqrt(x)
@@ -165,7 +165,7 @@ def sqrt(xp: Any, x: Any) -> Any:
 sqrt.vjp(lambda xp, g, y, x: xp.where(y == 0, constant(g, 0), g / xp.where(y == 0, constant(y, 1), 2 * y)))
 
 
-@op()
+@op(entrywise=True)
 def sin(xp: Any, x: Any) -> Any:
     """Return the sine of x, in radians."""
     return xp.sin(x)
@@ -174,7 +174,7 @@ def sin(xp: Any, x: Any) -> Any:
 sin.vjp(lambda xp, g, y, x: g * xp.cos(x))
 
 
-@op()
+@op(entrywise=True)
 def cos(xp: Any, x: Any) -> Any:
     """Return the cosine of x, in radians."""
     return xp.cos(x)
@@ -183,7 +183,7 @@ def cos(xp: Any, x: Any) -> Any:
 cos.vjp(lambda xp, g, y, x: -g * xp.sin(x))
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def tanh(xp: Any, x: Any) -> Any:
     """Return the hyperbolic tangent of x."""
     return xp.tanh(x)
@@ -192,7 +192,7 @@ def tanh(xp: Any, x: Any) -> Any:
 tanh.vjp(lambda xp, g, y, x: g * (1 - y * y))
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def sigmoid(xp: Any, x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ), computed without overflow for any x."""
     if x.dtype == object:  # which knows no overflow, and perhaps not whether x > 0
@@ -204,7 +204,7 @@ def sigmoid(xp: Any, x: Any) -> Any:
 sigmoid.vjp(lambda xp, g, y, x: g * y * (1 - y))
 
 
-@op(reads=())
+@op(reads=(), entrywise=True)
 def softplus(xp: Any, x: Any) -> Any:
     """Return log(1 + eˣ), computed without overflow for any x; −softplus(−x) is the log of `sigmoid`."""
     if x.dtype == object:
@@ -237,7 +237,7 @@ gelu.vjp(
 # --- functions with kinks ---------------------------------------------------------------------------------------------
 
 
-@op(kinks=True)
+@op(kinks=True, entrywise=True)
 def abs(xp: Any, x: Any) -> Any:
     """Return |x|; its gradient at 0 is taken to be 0."""
     return _magnitude(xp, x)
@@ -255,7 +255,7 @@ def sign(xp: Any, x: Any) -> Any:
 sign.vjp(None)
 
 
-@op(reads=(), kinks=True)
+@op(reads=(), kinks=True, entrywise=True)
 def relu(xp: Any, x: Any) -> Any:
     """Return max(x, 0); its gradient at 0 is taken to be 0."""
     return _positive(xp, x)
@@ -273,7 +273,7 @@ def leaky_relu(xp: Any, x: Any, slope: float = 1 / 100) -> Any:
 leaky_relu.vjp(lambda xp, g, y, x, slope: xp.where(x > 0, g, slope * g))
 
 
-@op(kinks=True)
+@op(kinks=True, entrywise=True)
 def maximum(xp: Any, a: Any, b: Any) -> Any:
     """Return the larger of a and b; equal operands share the gradient equally. NaN wins."""
     return _larger(xp, a, b)
@@ -285,7 +285,7 @@ maximum.vjp(
 )
 
 
-@op(kinks=True)
+@op(kinks=True, entrywise=True)
 def minimum(xp: Any, a: Any, b: Any) -> Any:
     """Return the smaller of a and b; equal operands share the gradient equally. NaN wins."""
     return -_larger(xp, -a, -b) if _has("cO", a, b) else xp.minimum(a, b)
@@ -351,7 +351,7 @@ def _positive(xp: Any, x: Any) -> Any:
     if x.dtype.kind in "cO":
         return xp.where(x.real > 0, x, 0) if x.dtype == complex else functions.maximum(x, 0)
     # NumPy's maximum is several times as fast beside an array, be it a small one, as beside a number.
-    return xp.maximum(x, xp.zeros(x.shape[1:][-2:], x.dtype) if xp is np else 0)
+    return xp.maximum(x, xp.zeros(x.shape[1:][-2:], x.dtype) if xp is np and x.ndim > 1 and len(x) > 7 else 0)
 
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:

@@ -42,14 +42,15 @@ class Operation:
         view: the result may share memory with its first operand.
         twice: whether the vjps can themselves be differentiated.
         kinks: whether the function is only piecewise smooth; `minigrad.gradcheck` then compares through real parts.
-        unary, binary: the one vjp, or both, of an operation that has nothing else: no options, nothing saved, no
-            ``out=``. None for others.
+        entrywise: each entry of the result is made of one entry of x, or of one of a and one of b: it has the shape and
+            the dtype that these are broadcast and cast to. Most nodes of small graphs are such, and take a short way.
+        unary, binary: the one vjp, or both, of an entrywise operation; None for others.
         lands: the vjps that take ``out=``, an array to write the gradient to.
         freed: what a node of this operation keeps once it was freed.
     """
 
     def __init__(self, forward: Callable[..., Any], save: Callable[..., Any] | None, reads: tuple[int, ...] | None,
-                 view: bool, twice: bool, kinks: bool, variadic: bool):  # fmt: skip
+                 view: bool, twice: bool, kinks: bool, variadic: bool, entrywise: bool):  # fmt: skip
         self.__name__: str = forward.__name__
         self.forward = forward
         self.save = save
@@ -58,6 +59,7 @@ class Operation:
         self.twice = twice
         self.kinks = kinks
         self.variadic = variadic
+        self.entrywise = entrywise
         self.plain = -1  # how many operands are all that may be passed; -1 if there are options too
         self.unary: Any = None
         self.binary: Any = None
@@ -78,7 +80,7 @@ class Operation:
         self.vjps = _Each(vjps[0]) if self.variadic else vjps
         self.plain = len(self.vjps) if len(self.vjps) == len(self.names) else -1
         self.lands = {f for f in vjps if f is not None and "out" in inspect.signature(f).parameters}
-        if self.plain != -1 and not self.save and not self.lands and None not in vjps:
+        if self.entrywise and None not in vjps:
             self.unary = vjps[0] if len(vjps) == 1 else None
             self.binary = vjps if len(vjps) == 2 else None
 
@@ -128,6 +130,10 @@ class Refusal:
         self.vjps = self
         self.freed = (self,)
 
+    def read(self, operands: Any) -> Any:
+        """Return which operands' values are read: none."""
+        return ()
+
     def __iter__(self) -> Any:
         raise NotImplementedError(f"{self.__name__} cannot itself be differentiated: it has no second derivative here")
 
@@ -169,6 +175,7 @@ def op(
     twice: bool = True,
     kinks: bool = False,
     variadic: bool = False,
+    entrywise: bool = False,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Differentiable[P]]: ...
 
 
@@ -180,6 +187,7 @@ def op(
     twice: bool = True,
     kinks: bool = False,
     variadic: bool = False,
+    entrywise: bool = False,
 ) -> Callable[..., Any]:
     """Make a forward function ``(xp, *operands, **options)`` differentiable; see `Operation` for the options.
 
@@ -188,7 +196,7 @@ def op(
     """
 
     def decorate(forward: Callable[..., Any]) -> Any:
-        operation = Operation(forward, save, reads, view, twice, kinks, variadic)
+        operation = Operation(forward, save, reads, view, twice, kinks, variadic, entrywise)
         call = functools.wraps(forward)(_caller(operation))
         signature = inspect.signature(forward)
         shown = list(signature.parameters.values())[2 if save else 1 :]
@@ -220,15 +228,14 @@ class _Each:
 
 
 def _caller(operation: Operation) -> Callable[..., Tensor]:
-    """Return the function that applies `operation` and records it.
-
-    Functions of one array, or of two, are most of what small graphs are made of, and have a shorter way.
-    """
+    """Return the function that applies `operation` and records it."""
     general = general_call(operation)
-    if operation.save or operation.view or operation.variadic:
+    if not operation.entrywise:
         return general
     short = {("x",): _of_one, ("a", "b"): _of_two}.get(tuple(operation.names))
-    return general if short is None else short(operation, general)
+    if short is None or operation.save or operation.view or operation.defaults:
+        raise TypeError(f"the entrywise operation {operation.__name__} must be a function of x, or of a and b, alone")
+    return short(operation, general)
 
 
 def _of_one(operation: Operation, general: Callable[..., Tensor]) -> Callable[..., Tensor]:
