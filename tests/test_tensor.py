@@ -1,5 +1,6 @@
 """Tensor and backward(): what is computed, what is freed, and what is refused."""
 
+import copy
 import gc
 import subprocess
 import sys
@@ -321,3 +322,30 @@ def test_tensors_iterate_over_their_first_axis():
 def test_a_tensor_is_not_made_of_tensors():
     with pytest.raises(TypeError, match=r"mg\.stack"):
         mg.tensor([leaf(1.0), leaf(2.0)])
+
+
+def test_a_leaf_is_copied_with_its_value_and_a_result_not_without_saying_what_is_lost():
+    x = leaf(1.0, 2.0)
+    with mg.no_grad():
+        x += 1
+    for copied in (copy.deepcopy(x), copy.copy(x)):
+        assert host(copied.data).tolist() == [2.0, 3.0]
+        assert copied.requires_grad
+        square = (copied * copied).sum()
+        mg.tensor([1.0])[0] = 2.0  # a write elsewhere: moments of the original would mean nothing here
+        square.backward()
+        assert host(copied.grad).tolist() == [4.0, 6.0]
+    with pytest.raises(TypeError, match="take t.detach"):
+        copy.deepcopy(x * x)
+
+
+def test_a_second_derivative_that_there_is_none_of_is_refused_by_name_after_a_write_elsewhere_too():
+    weight, images = leaf(1.0, 2.0), mg.tensor(np.ones((1, 2, 2, 2)))
+
+    def length(w):
+        slope = mg.grad(lambda v: (mg.conv2d(images, v.reshape(1, 1, 2, 1)) ** 2).sum())(w)
+        mg.tensor([1.0])[0] = 2.0
+        return (slope * slope).sum()
+
+    with pytest.raises(NotImplementedError, match="the gradient of conv2d cannot itself be differentiated"):
+        mg.grad(length)(weight)

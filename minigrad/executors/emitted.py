@@ -17,7 +17,7 @@ from minigrad.executors.trace import Trace
 from minigrad.extras import need
 from minigrad.regularization.column import Column
 
-__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "columns", "ordered"]
+__all__ = ["BLOCK", "Blocked", "Compiled", "Emitted", "Update", "by_name", "columns"]
 
 Update = Callable[..., tuple[Any, ...]]
 Runner = Callable[[list[Any], list[Any]], None]
@@ -65,7 +65,7 @@ class Emitted:
         """Carry the update out with what `ready` returned for the same arguments."""
         if ready is not None:
             arrays, numbers, (scalars, run) = ready
-            constants, following = scalars(*numbers.values())
+            constants, following = scalars(numbers)
             if _all_plain(constants):
                 if weights.ndim == 2 and Column not in map(type, constants):
                     arrays = [a.reshape(-1) for a in arrays]
@@ -122,7 +122,7 @@ class Emitted:
         traced = trace_at(update, self.names, numbers, [name for name in self.names if name in numbers], of_rows)
         k = kernel(traced)
         found, run = self._make(k)
-        known.append((traced, ordered(found, k, numbers), run))
+        known.append((traced, by_name(found, k, numbers), run))
         return known[-1][1], run
 
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
@@ -133,11 +133,11 @@ class Emitted:
         raise NotImplementedError
 
 
-def ordered(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return `scalars` as a function of the values of `numbers`, in their order."""
-    order = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind != "array" and s.name in numbers}
-    places = [list(numbers).index(order[name]) for name in k.numbers]
-    return lambda *values: scalars(*(values[i] for i in places))
+def by_name(scalars: Callable[..., Any], k: Kernel, numbers: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return `scalars`, which takes the kernel's names in order, as a function of numbers like these, by name."""
+    known = {k.rename[s]: s.name for s in k.rename if s.version == 0 and s.kind != "array" and s.name in numbers}
+    names = [known[name] for name in k.numbers]
+    return lambda numbers: scalars(*[numbers[name] for name in names])
 
 
 def columns(numbers: Mapping[str, Any]) -> tuple[str, ...]:

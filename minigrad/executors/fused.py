@@ -15,7 +15,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.executors import binaries, captured, cuda
 from minigrad.executors.branches import branches, holds
-from minigrad.executors.emitted import Emitted, Update, columns, ordered
+from minigrad.executors.emitted import Emitted, Update, by_name, columns
 from minigrad.executors.kernel import Kernel, host, kernel
 from minigrad.executors.trace import Trace
 
@@ -75,7 +75,7 @@ class Fused(Emitted):
             return lambda arrays, constants: launch(arrays, [*chosen, *constants])
 
         return [
-            (traced, ordered(_on_the_host(k), k, numbers), one(j))
+            (traced, by_name(_on_the_host(k), k, numbers), one(j))
             for j, (traced, k) in enumerate(zip(traces, kernels, strict=True))
         ]
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any, TypedDict
 
 from minigrad.regularization.checks import Scheduled, nonnegative
+from minigrad.regularization.column import Column
 from minigrad.regularization.decay import TIMES, Decay
 from minigrad.regularization.doors import Rule, Step, coupled, decoupled, plain, proximal
 from minigrad.regularization.penalties import L2, Penalty
 from minigrad.regularization.selection import On
 
-__all__ = ["Options", "Regularizer", "choose", "through", "translate"]
+__all__ = ["Options", "Regularizer", "choose", "is_zero", "through", "translate"]
 
 Regularizer = Penalty | Decay
 Schedule = Callable[[int], float]
@@ -44,27 +45,27 @@ def choose(
     penalty = L2(l2, "weights" if on is None else on)  # made here, both of them, so that their checks are made
     shrinkage = Decay(decay, times, "all" if on is None else on)
     l2, decay = penalty.coefficients["l2"], shrinkage.rate
-    if not _is_zero(l2) and not _is_zero(decay):
+    if not is_zero(l2) and not is_zero(decay):
         raise ValueError(
             f"l2={l2!r} couples and decay={decay!r} decouples: choose one. For plain gradient descent they are the "
             "same at l2 = decay / lr"
         )
     if regularizer is not None:
-        if not (_is_zero(l2) and _is_zero(decay)):
+        if not (is_zero(l2) and is_zero(decay)):
             raise ValueError("give either regularizer= and at=, or one of l2= and decay=")
         if on is not None or times != TIMES[1]:
             raise ValueError(f"regularizer= has its own on= and times=: write them there, {regularizer!r}")
         at = place(regularizer, at)
     elif at is not None:
         raise ValueError(f"at={at!r} says where regularizer= acts, and there is none; l2= and decay= have their places")
-    elif not _is_zero(l2):
+    elif not is_zero(l2):
         if times != TIMES[1]:
             raise ValueError(
                 f"times={times!r} says what decay= is multiplied by, and there is l2={l2!r}: in the gradient, every "
                 "rule multiplies it by lr"
             )
         regularizer, at = penalty, "gradient"
-    elif not _is_zero(decay):
+    elif not is_zero(decay):
         regularizer, at = shrinkage, "shrink"
     _check_schedules(lr, regularizer, decay_schedule)
     return regularizer, at
@@ -132,5 +133,6 @@ def _check_schedules(lr: Scheduled, regularizer: Any, decay_schedule: Any) -> No
         )
 
 
-def _is_zero(value: Scheduled) -> bool:
-    return not callable(value) and value == 0
+def is_zero(value: Scheduled) -> bool:
+    """Tell whether a number is 0 for good: no function of the step, and not one of many models' numbers."""
+    return not callable(value) and not isinstance(value, Column) and value == 0

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Unpack
 
 from minigrad import rules
 from minigrad.nn.parameter import Parameter
-from minigrad.optim.choice import Options
+from minigrad.optim.choice import Options, is_zero
 from minigrad.optim.optimizer import Optimizer
 from minigrad.regularization.checks import Numbers, Scheduled, as_number, scheduled
 from minigrad.regularization.column import each
@@ -53,7 +53,7 @@ class SGD(Optimizer):
         if momentum_form not in ("outside", "inside"):
             raise ValueError(f'momentum_form must be "outside" or "inside", got {momentum_form!r}')
         momentum = scheduled("momentum", momentum)
-        rests = not callable(momentum) and momentum == 0
+        rests = is_zero(momentum)
         if nesterov and (rests or momentum_form == "inside"):
             raise ValueError(
                 f'nesterov=True needs momentum > 0 and momentum_form="outside", got momentum={momentum!r}, '

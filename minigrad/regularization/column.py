@@ -47,6 +47,17 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __bool__(self) -> bool:
+        raise TypeError("the numbers of many models have no truth value: nothing can branch on them")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Column):
+            raise TypeError(f"the numbers of many models are neither equal to {other!r} nor not: each may be")
+        return self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(self.values)
+
     def __iter__(self) -> Iterator[float]:
         return iter(self.values)
 
@@ -74,7 +85,8 @@ def placed(array: Any, numbers: tuple[float, ...]) -> Any:
     """
     if not hasattr(array, "__array_namespace__"):
         return NotImplemented
-    return array.__array_namespace__().asarray(numbers, dtype=array.dtype)
+    xp, inexact = array.__array_namespace__(), array.dtype.kind in "fcO"
+    return xp.asarray(numbers, dtype=array.dtype if inexact else xp.result_type(array.dtype, float))
 
 
 def _applied(function: Callable[..., Any], x: Any, y: Any) -> Any:
@@ -83,7 +95,8 @@ def _applied(function: Callable[..., Any], x: Any, y: Any) -> Any:
     if isinstance(other, Column):
         return Column(function(v, u) for v, u in zip(x.values, y.values, strict=True))
     if isinstance(other, Real):
-        return Column(function(v, y) if own is x else function(x, v) for v in own.values)
+        number = other.item() if hasattr(other, "item") else other  # a NumPy scalar as a Python number
+        return Column(function(v, number) if own is x else function(number, v) for v in own.values)
     column = placed(other, own.values)
     if column is NotImplemented:
         return column

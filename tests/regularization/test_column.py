@@ -89,3 +89,19 @@ def test_a_decay_says_of_which_model_it_would_remove_everything():
     assert list(by_lr.fraction(0, Column([1.0, 0.5]), 1.0)) == [0.5, 0.25]
     with pytest.raises(ValueError, match=r"decay\[0\] would remove the fraction 1\.0 .*\(rate 0\.5, times='lr'\)"):
         by_lr.fraction(0, Column([2.0, 0.5]), 1.0)
+
+
+def test_a_column_answers_no_question_but_whether_it_is_another_one():
+    column = Column([0.0, 1.0])
+    assert column == Column([0.0, 1.0]) != Column([0.0, 2.0])
+    assert len({column, Column([0.0, 1.0])}) == 1
+    for ask in (bool, lambda c: c == 0, lambda c: c != 0.0, lambda c: 0 in [c]):
+        with pytest.raises(TypeError, match="the numbers of many models"):
+            ask(column)
+
+
+def test_beside_whole_numbers_a_column_is_not_rounded_and_a_scalar_of_numpys_is_a_number():
+    half = Column([0.0, 0.5])
+    for array in (np.array([1, 1]), np.array([True, True])):
+        assert (half * array).tolist() == [0.0, 0.5]
+    assert [type(v) for v in (half * np.float32(2)).values] == [float, float]

@@ -67,7 +67,7 @@ def _behind_a_product(way: Callable[[Cores], Callable[..., None]]) -> Work:
     w, g, m, v = (abs(_random(10**6)) for _ in range(4))
     ready = run.ready(ADAMW.step, w, g, [m, v], NUMBERS)
     arrays, numbers, (scalars, cores) = ready
-    constants = [np.float32(x) for x in scalars(*numbers.values())[0]]
+    constants = [np.float32(x) for x in scalars(numbers)[0]]
     carry_out = way(cores)
 
     def work() -> Any:
