@@ -141,8 +141,8 @@ def capture(step: Callable[..., Any]) -> Callable[..., Any]:
 
     Arguments are arrays, on the device or on the host, and tensors without gradients, always of the same shapes and
     dtypes; anything else must stay equal. Results are copies: they are not overwritten by the next call, and have no
-    graph. The graph has a memory pool of its own, which keeps what the step needs. Once the step is recorded, its
-    method ``launches()`` says how many kernels and copies a call launches.
+    graph. The graph has a memory pool of its own, which keeps what the step needs. On a GPU, once the step is
+    recorded, the method ``launches()`` says how many kernels and copies a call launches.
 
     Raises (when called):
         ValueError: an argument has another shape or dtype than when the step was recorded, or is not the same number;
