@@ -66,10 +66,11 @@ TESTS = {
     "ops": ("tests/ops", "tests/test_transforms.py", "tests/nn"),
 }  # fmt: skip
 FIRST = {
+    "minigrad/regularization/column.py": ("tests/regularization/test_column.py", "tests/executors/test_columns.py"),
     "minigrad/regularization/decay.py": ("tests/regularization/test_decay.py",),
     "minigrad/regularization/penalties.py": ("tests/regularization/test_penalties.py",),
     "minigrad/optim/choice.py": ("tests/optim/test_refusals.py",),
-    "minigrad/optim/flat.py": ("tests/optim/test_optimizer.py",),
+    "minigrad/optim/flat.py": ("tests/optim/test_optimizer.py", "tests/device/test_broken_off.py"),
     "minigrad/optim/hyperparameters.py": ("tests/optim/test_refusals.py",),
     "minigrad/optim/optimizer.py": ("tests/optim/test_optimizer.py", "tests/device/test_capture.py"),
     "minigrad/optim/optimizers.py": ("tests/optim/test_refusals.py",),
