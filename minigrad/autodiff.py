@@ -81,10 +81,17 @@ def deposit(leaf: Any, g: Any) -> None:
         leaf.grad += g
     elif home is not None:
         if g is not home:
-            home[...] = g
+            _write(home, g)
         leaf.grad = home
     else:
         leaf.grad = backend.namespace(leaf.data).array(g, dtype=leaf.data.dtype)
+
+
+def _write(home: Any, g: Any) -> None:
+    if isinstance(home, np.ndarray) and not isinstance(g, np.ndarray):
+        np.copyto(home, g)  # an assignment is not seen by a step that is recorded
+    else:
+        home[...] = g
 
 
 def _home(leaf: Any) -> Any:

@@ -57,6 +57,16 @@ class use_backend:  # noqa: N801 -- reads as a function: mg.use_backend("cupy")
             self._token = None
 
 
+@contextmanager
+def module(chosen: Any) -> Iterator[None]:
+    """Within this block, make new tensors in an array module that is not chosen by name."""
+    token = _current.set(chosen)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def namespace(x: Any) -> Any:
     """Return the array module that computes with `x`: an array, or a tensor around one. Plain numbers are NumPy's."""
     return np if type(x) is np.ndarray else _module(type(_array(x))) or np
@@ -68,12 +78,23 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x.get() if _module(type(x)) not in (None, np) else x)
 
 
+def look(x: Any, at: Callable[[Any], Any]) -> None:
+    """Call ``at(x)``, which may raise, for an array on the host; of a step that is recorded, whenever it is run.
+
+    Arrays on a GPU are not looked at: that would wait for it.
+    """
+    if namespace(x) is np:
+        at(x)
+    elif hasattr(x, "again"):
+        x.again(at)
+
+
 def cache(x: Any) -> int | None:
     """Return how many bytes a loop over `x` in Python should have in hand at a time: few enough for a CPU's cache.
 
     None on a GPU, where every call is a launch and all is best done at once.
     """
-    return 2**22 if isinstance(x, np.ndarray) else None
+    return 2**22 if namespace(x).__name__ == "numpy" else None
 
 
 def devices() -> list[dict[str, Any]]:
@@ -312,7 +333,7 @@ def _module(kind: type) -> Any:
         return np
     if kind.__module__.partition(".")[0] == "cupy":
         return _cupy()
-    return None
+    return getattr(kind, "array_module", None)  # of arrays of ours, in a step that is recorded
 
 
 def _cupy() -> Any:

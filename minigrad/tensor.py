@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -261,6 +261,24 @@ def result(array: Any, written: list[int] = NEVER) -> Tensor:
     t._made = ()
     t._written = written
     return t
+
+
+@contextmanager
+def arrays_as(shown: Callable[[Any], Any], hidden: Callable[[Any], Any]) -> Iterator[None]:
+    """Within this block, in all threads: values and gradients of tensors are read through `shown`, set through `hidden`.
+
+    Outside of such blocks tensors have plain slots, and this costs nothing.
+    """
+
+    def through(slot: Any) -> Any:
+        return property(lambda t: shown(slot.__get__(t)), lambda t, x: slot.__set__(t, hidden(x)))
+
+    for name in ("data", "grad"):
+        setattr(Tensor, name, through(vars(Node)[name]))
+    try:
+        yield
+    finally:
+        del Tensor.data, Tensor.grad
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

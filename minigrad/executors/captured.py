@@ -1,10 +1,11 @@
-"""A step recorded once and replayed: forward, backward and update as one graph on a GPU.
+"""A step recorded once and replayed: forward, backward and update as one graph on a GPU, or as one list of calls.
 
 What a recorded launch was given by value is frozen. So what changes from step to step (the optimizer's t, its
 schedules and numbers, the place in a sequence of dropout masks) is taken from a small array on the device, which the
 host fills anew before each replay: it runs its own part of the step again, and nothing else of it.
 """
 
+import inspect
 from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,9 +14,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad import backend
+from minigrad.executors.program import Program
+from minigrad.executors.value import Value
 from minigrad.tensor import Tensor, result
 
-__all__ = ["Kept", "Recorded", "capture", "current", "number", "refuse"]
+__all__ = ["Kept", "OnTheHost", "Recorded", "capture", "current", "number", "refuse"]
 
 Kept = Callable[[], Callable[[], Any]]  # keeps what a part of the host is about to change; returns what puts it back
 
@@ -48,6 +51,11 @@ class Recorded:
         """
         self._undo.append(kept())
         self._again.append((part, kept))
+
+    def number(self, following: Callable[[], Any], dtype: Any, kept: Kept) -> Any:
+        """Return a 0-d array on the device that holds ``following()``, and the next one at each replay."""
+        self.again(lambda: self.take(np.array(following(), dtype)), kept)
+        return self.take(np.array(following(), dtype))
 
     def undo(self) -> None:
         """Put back what the host's parts of the step have changed since the last launch."""
@@ -99,7 +107,33 @@ class Recorded:
             self._ring.send(self._host[: self._used], self._device)
 
 
-_current: ContextVar[Recorded | None] = ContextVar("minigrad_captured", default=None)
+class OnTheHost:
+    """What a step on NumPy takes from the host while it is recorded: parts of it, in their places in the program."""
+
+    recording = True
+
+    def __init__(self, program: Program):
+        self.paused = program.paused
+        self.do = program.do
+        self.name = program.names.given
+        self._program = program
+
+    def write(self, array: Any, value: Any) -> None:
+        """Write down that `value` becomes the contents of `array`."""
+        Value(array)[...] = value
+
+    def number(self, following: Callable[[], Any], dtype: Any, kept: Kept) -> Any:
+        """Return a 0-d array that holds the next ``following()`` at each replay."""
+        held = np.zeros((), dtype)
+
+        def next_number() -> None:
+            held[...] = following()
+
+        self._program.do(next_number)
+        return Value(held)
+
+
+_current: ContextVar[Recorded | OnTheHost | None] = ContextVar("minigrad_captured", default=None)
 current = _current.get
 
 
@@ -109,10 +143,7 @@ def number(following: Callable[[], Any], dtype: Any, kept: Kept) -> Any:
     `kept` is for what `following` changes, as in `Recorded.again`.
     """
     recorded = _current.get()
-    if recorded is None:
-        return following()
-    recorded.again(lambda: recorded.take(np.array(following(), dtype)), kept)
-    return recorded.take(np.array(following(), dtype))
+    return following() if recorded is None else recorded.number(following, dtype, kept)
 
 
 def refuse() -> NoReturn:
@@ -153,7 +184,7 @@ def capture(step: Callable[..., Any]) -> Callable[..., Any]:
     made: weights, optimizers and the steps of dropout are as before, and the function can be called again. Gradients
     may be set, and must be forgotten (`zero_grad`), as after any step that was broken off.
     """
-    return step if backend.current() is np else _Captured(step)
+    return _Replayed(step) if backend.current() is np else _Captured(step)
 
 
 class _Captured:
@@ -176,7 +207,7 @@ class _Captured:
             if recorded.recording:
                 self._record(recorded)
             else:
-                self._check(arguments)
+                _check(self._own, arguments)
                 recorded.replay()
             with self._graph.order():
                 for own, x in zip(self._own, arguments, strict=True):
@@ -202,30 +233,77 @@ class _Captured:
     def _record(self, recorded: Recorded) -> None:
         with _recording(recorded):
             self._results = self._graph.record(lambda: self._step(*self._own))
+        recorded.finish()
         self._recorded = recorded
 
-    def _check(self, arguments: tuple[Any, ...]) -> None:
-        if len(arguments) != len(self._own):
-            raise ValueError(f"the step was captured with {len(self._own)} arguments, got {len(arguments)}")
-        for i, (own, x) in enumerate(zip(self._own, arguments, strict=True)):
-            if _is_array(own) != _is_array(x) or (not _is_array(own) and own != x):
-                raise ValueError(f"argument {i} was {own!r} when the step was captured, got {x!r}")
-            if _is_array(own) and (own.shape, own.dtype) != (x.shape, x.dtype):
-                raise ValueError(
-                    f"argument {i} had shape {own.shape} and dtype {own.dtype} when the step was captured, got "
-                    f"{x.shape} and {x.dtype}: a captured step repeats its launches. For a last batch that is shorter, "
-                    "call the step itself, or another capture of it"
-                )
+
+class _Replayed:
+    def __init__(self, step: Callable[..., Any]):
+        self._step = step
+        self._warm = False
+        self.program: Program | None = None
+        self._own: list[Any] = []
+        self._results: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self._warm:
+            found = self._step(*(_like(x, _on_device(x)) for x in arguments))
+            self._warm = True
+            return _copied(found)
+        if self.program is None:
+            self.program = self._record(arguments)
+        else:
+            _check(self._own, arguments)
+            for own, x in zip(self._own, arguments, strict=True):
+                if type(own) is np.ndarray:
+                    own[...] = x
+                elif isinstance(own, Tensor):
+                    own.data[...] = _on_device(x)
+        self.program.run()
+        return _copied(self._results)
+
+    def launches(self) -> int | None:
+        """Return how many calls of NumPy's were recorded; None before."""
+        return None if self.program is None else len(self.program.lines)
+
+    def listing(self) -> str:
+        """Return the recorded calls as a listing in Python."""
+        return "" if self.program is None else self.program.listing()
+
+    def _record(self, arguments: tuple[Any, ...]) -> Program:
+        self._own = [_like(x, np.array(_on_device(x)) if _is_array(x) else x) for x in arguments]
+        program = Program()
+        for name, own in zip(inspect.signature(self._step).parameters, self._own, strict=False):
+            program.names.given(_data(own), name)
+        with _recording(OnTheHost(program)), program.recording():
+            found = self._step(*(Value(x) if isinstance(x, np.ndarray) else x for x in self._own))
+            self._results = _contents(found)
+        return program
+
+
+def _check(owned: list[Any], arguments: tuple[Any, ...]) -> None:
+    if len(arguments) != len(owned):
+        raise ValueError(f"the step was captured with {len(owned)} arguments, got {len(arguments)}")
+    for i, (own, x) in enumerate(zip(owned, arguments, strict=True)):
+        if type(own) is type(x) is np.ndarray and own.shape == x.shape and own.dtype == x.dtype:
+            continue
+        if _is_array(own) != _is_array(x) or (not _is_array(own) and own != x):
+            raise ValueError(f"argument {i} was {own!r} when the step was captured, got {x!r}")
+        if _is_array(own) and (own.shape, own.dtype) != (x.shape, x.dtype):
+            raise ValueError(
+                f"argument {i} had shape {own.shape} and dtype {own.dtype} when the step was captured, got "
+                f"{x.shape} and {x.dtype}: a captured step repeats its launches. For a last batch that is shorter, "
+                "call the step itself, or another capture of it"
+            )
 
 
 @contextmanager
-def _recording(recorded: Recorded) -> Any:
+def _recording(recorded: Any) -> Any:
     token = _current.set(recorded)
     try:
         yield
     finally:
         _current.reset(token)
-    recorded.finish()
 
 
 def _is_array(x: Any) -> bool:
@@ -245,6 +323,17 @@ def _on_device(x: Any) -> Any:
 def _like(x: Any, array: Any) -> Any:
     """Return `array` as a tensor if `x` is one."""
     return result(array) if isinstance(x, Tensor) else array
+
+
+def _contents(found: Any) -> Any:
+    """Return what a recorded step returned with the arrays behind it."""
+    if isinstance(found, dict):
+        return {key: _contents(x) for key, x in found.items()}
+    if isinstance(found, list | tuple):
+        return type(found)(map(_contents, found))
+    if isinstance(found, Tensor):
+        return result(_contents(found.data))
+    return found.array if isinstance(found, Value) else found
 
 
 def _copied(found: Any) -> Any:

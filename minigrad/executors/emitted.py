@@ -148,6 +148,10 @@ def columns(numbers: Mapping[str, Any]) -> tuple[str, ...]:
 class Blocked(Emitted):
     """NumPy in blocks that stay in the cache."""
 
+    def __init__(self, names: Sequence[str]):
+        super().__init__(names)
+        self._blocks: dict[Runner, tuple[Callable[..., None], int]] = {}
+
     def _make(self, k: Kernel) -> tuple[Callable[..., Any], Runner]:
         source = blocked.source(k)
         name = f"<minigrad kernel {next(_serial)}>"
@@ -183,7 +187,13 @@ class Blocked(Emitted):
                 part = slice(start, min(start + length, size))
                 block(*[a[part] for a in arrays], *scratch(dtype, part.stop - start), *constants)
 
+        self._blocks[run] = block, count
         return space["scalars"], run
+
+    def in_lines(self, update: Update, ready: Ready) -> tuple[Callable[..., Any], Callable[..., None], int] | None:
+        """Return the function of the host, the block's, and how much scratch that takes; None if there are branches."""
+        (traced, *more) = (traced for traced, _, run in self._known[update] if run is ready[2][1])
+        return None if traced.conditions or more else (ready[2][0], *self._blocks[ready[2][1]])
 
 
 class Compiled(Emitted):

@@ -70,10 +70,12 @@ class BatchNorm(Module):
         mean = sum_rows(xp, x) / count
         deviation = x - mean
         deviation *= deviation
-        self.running_mean *= 1 - self.momentum
-        self.running_mean += self.momentum * mean
-        self.running_var *= 1 - self.momentum
-        self.running_var += self.momentum / (count - 1) * sum_rows(xp, deviation)
+        for running, moved in (
+            (self.running_mean, self.momentum * mean),
+            (self.running_var, self.momentum / (count - 1) * sum_rows(xp, deviation)),
+        ):
+            xp.multiply(running, 1 - self.momentum, out=running)
+            running += moved
 
     def options(self) -> str:
         """Return the number of features."""

@@ -351,7 +351,8 @@ def _positive(xp: Any, x: Any) -> Any:
     if x.dtype.kind in "cO":
         return xp.where(x.real > 0, x, 0) if x.dtype == complex else functions.maximum(x, 0)
     # NumPy's maximum is several times as fast beside an array, be it a small one, as beside a number.
-    return xp.maximum(x, xp.zeros(x.shape[1:][-2:], x.dtype) if xp is np and x.ndim > 1 and len(x) > 7 else 0)
+    beside = xp.__name__ == "numpy" and x.ndim > 1 and len(x) > 7
+    return xp.maximum(x, xp.zeros(x.shape[1:][-2:], x.dtype) if beside else 0)
 
 
 def _larger(xp: Any, a: Any, b: Any) -> Any:

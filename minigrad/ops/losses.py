@@ -3,6 +3,7 @@
 Every loss is a mean, over rows (`cross_entropy`) or over entries, so that its size does not depend on the batch.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -105,13 +106,16 @@ def _checked(labels: Any, logits: Any) -> Any:
         raise ValueError(
             f"integer labels for logits of shape {logits.shape} have shape {logits.shape[:-1]}, got {shape}"
         )
-    if backend.namespace(labels) is np and np.size(labels):
-        labels = np.asarray(labels)
-        unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
-        if unsigned.max() >= classes:
-            label = labels.flat[unsigned.argmax()]
-            raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
+    backend.look(labels, functools.partial(_check_range, classes))
     return labels
+
+
+def _check_range(classes: int, labels: Any) -> None:
+    labels = np.asarray(labels)
+    unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
+    if labels.size and unsigned.max() >= classes:
+        label = labels.flat[unsigned.argmax()]
+        raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
 
 
 @op()

@@ -316,9 +316,10 @@ def general_call(operation: Operation) -> Callable[..., Tensor]:
                 if x.requires_grad:
                     recorded = True
                 x = x.data  # noqa: PLW2901
+                found = True
             kind = type(x)
             if kind is np.ndarray:
-                found = True
+                pass
             elif kind not in _PLAIN:
                 odd = True
             values.append(x)
@@ -367,11 +368,13 @@ def _placed(values: list[Any]) -> tuple[Any, list[Any]]:
     """
     arrays = [v for v in values if hasattr(v, "shape") and not isinstance(v, np.generic)]
     xp = next((m for m in map(backend.namespace, arrays) if m is not np), np)
-    if not arrays:
+    if not arrays or (xp is np and backend.current().__name__ == "numpy"):  # which may be one that writes down
         xp = backend.current()
+    if not arrays:
         return xp, [v if v is None else xp.asarray(v) for v in values]
     values = [v.item() if isinstance(v, np.generic) else v for v in values]
-    return xp, [xp.asarray(v) if isinstance(v, list | tuple) else v for v in values]
+    several = list | tuple | np.ndarray if xp.__name__ == "numpy" else list | tuple
+    return xp, [xp.asarray(v) if isinstance(v, several) else v for v in values]
 
 
 def _input(x: Any, value: Any) -> Any:

@@ -134,7 +134,7 @@ def _by_real_part(xp: Any, extreme: Any, x: Any, axis: Any, keepdims: bool) -> A
 
 
 def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
-    """Return x minus its largest entry along `axis`, and that entry; where that is infinite, x as it is.
+    """Return x minus its largest entry along `axis`, and that entry; where that is infinite, the largest number is taken.
 
     On arrays only. The difference of two huge numbers may be −∞ in their dtype; its exponential is the right one.
     Exact numbers do not overflow, and may be undecided which is the largest: 0 is subtracted.
@@ -142,8 +142,13 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
     if x.dtype == object:
         return x, 0
     top = x.real.max(axis=axis, keepdims=True)
+    largest = _LARGEST[top.dtype.char]
+    finite = xp.minimum(xp.maximum(top, -largest), largest)
     with np.errstate(over="ignore"):
-        return x - xp.where(xp.isfinite(top), top, 0), top
+        return x - finite, top
+
+
+_LARGEST = {kind: float(np.finfo(kind).max) for kind in "efd"}
 
 
 @np.errstate(over="ignore")

@@ -18,7 +18,11 @@ FORGET_SQUARES = ("beta2", "rho")
 
 
 class Hyperparameters:
-    """A rule's own numbers, the learning rate with its schedule, and the regulariser's: each one number or a column."""
+    """A rule's own numbers, the learning rate with its schedule, and the regulariser's: each one number or a column.
+
+    Attributes:
+        fixed: whether all are the same at every step.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,21 @@ class Hyperparameters:
         self.schedule = schedule
         self.decay_schedule = decay_schedule
         self.regularizer = regularizer
+        given = [self.lr, schedule, *self.own.values(), getattr(regularizer, "rate", None)]
+        given += getattr(regularizer, "coefficients", {}).values()
+        self.fixed = decay_schedule is None and not any(map(callable, given))
+        self._first: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def at(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the rule's numbers at the 0-based `step`, and the regulariser's.
+        """Return the rule's numbers at the 0-based `step`, and the regulariser's; not to be changed.
 
         Raises ValueError or TypeError, naming the number and the step, for one that is out of its range.
         """
+        if self._first is None or not self.fixed:
+            self._first = self._at(step)
+        return self._first
+
+    def _at(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
         multiplier = 1 if self.schedule is None else at_step("schedule", self.schedule, step)
         lr = at_step("lr", self.lr, step) * multiplier
         rule = {"lr": _finite(lr, step) if type(lr) is Column else nonnegative(f"lr at step {step}", lr)}

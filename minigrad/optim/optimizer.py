@@ -13,6 +13,8 @@ from minigrad.executors import captured
 from minigrad.executors import choose as executors
 from minigrad.executors.emitted import Emitted
 from minigrad.executors.fused import Fused
+from minigrad.executors.inlined import Inlined
+from minigrad.executors.plain import is_array
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import models, report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
@@ -156,29 +158,67 @@ class Optimizer:
         recorded = captured.current()
         if recorded is not None and recorded.recording:
             took_part = [p for p in self.params if p.grad is not None]
-            recorded.again(lambda: self._again(took_part), self._kept)
+            if isinstance(recorded, captured.OnTheHost):
+                self._write_down(recorded, took_part)
+                return
+            recorded.again(lambda: self._again(took_part, self.executor), self._kept)
             if not isinstance(self.executor, executors.Auto | Fused):
                 captured.refuse()
+        self._carry_out(self.executor)
+
+    def _carry_out(self, executor: Callable[..., Any]) -> None:
         rule, regularizer = self._numbers.at(self.steps)
         work = []
         for group in self.groups:
             hyper = {**rule, **regularizer} if group.regularised else dict(rule)
-            check_fit(hyper, group.weights.dtype)
+            if not self._numbers.fixed:  # those that are were looked at when this was made
+                check_fit(hyper, group.weights.dtype)
             work.append((group, hyper, *group.survey(self)))
         for group, hyper, present, elsewhere in work:
             group.collect(elsewhere)
             update = self.update if group.regularised else self._plain
             for first, last in group.runs(present):
                 numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
-                following = self.executor(update, *group.arguments(first, last), numbers)
+                following = executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
         self.steps += 1
 
-    def _again(self, took_part: list[Parameter]) -> None:
+    def _again(self, took_part: list[Parameter], executor: Callable[..., Any]) -> None:
         """Make the host's part of a step that was recorded when the parameters `took_part` had a gradient."""
         for p in took_part:
             p.grad = p.grad_home  # where the recorded `backward` writes it
-        self.step()
+        self._carry_out(executor)
+
+    def _write_down(self, recorded: captured.OnTheHost, took_part: list[Parameter]) -> None:
+        """Write a step down in a program of NumPy's calls: the update's own lines if it is small, or its executor."""
+        for i, p in enumerate(took_part):
+            recorded.write(p.grad_home, p.grad)
+            recorded.name(p.grad_home, f"grad{i}")
+        with recorded.paused():
+            for i, p in enumerate(took_part):
+                recorded.name(p.data, f"{p.role}{i}")
+        lines, taken = Inlined(state_names(self.rule)), []
+
+        def look(*update: Any) -> tuple[Any, ...]:
+            taken.append(lines.takes(*update))
+            return tuple(x for x in update[3] if not is_array(x))
+
+        with recorded.paused():
+            restore = self._kept()
+            try:
+                self._again(took_part, look)
+            finally:
+                restore()
+
+        def next_numbers() -> None:
+            self._again(took_part, lines)
+
+        def update() -> None:
+            self._again(took_part, self.executor)
+
+        recorded.do(next_numbers if all(taken) else update)
+        if all(taken):
+            lines.write_down(recorded.name)
 
     def _kept(self) -> Callable[[], None]:
         """Return a function that puts back what a step changes on the host."""

@@ -1,0 +1,342 @@
+"""A step on NumPy written down as the calls that it makes, in order, to be made again without the step.
+
+Each call writes to memory that is there already. It is used again where the step itself would use it again: what the
+step drops is given to what it computes next.
+"""
+
+import operator
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.executors.names import Names, source
+from minigrad.executors.value import MODULE, Value, each, hidden, item, recorder, refuse, shown
+from minigrad.tensor import arrays_as
+
+__all__ = ["Line", "Program"]
+
+_one_at_a_time = threading.RLock()
+
+
+class Line:
+    """A call, and the arrays that it writes.
+
+    Attributes:
+        function, arguments, keywords: of the call.
+        targets: the arrays that are written; () where only the function knows.
+        way: how the targets get the result: as the last arguments ("last"), as ``out=`` ("out"), by an assignment of
+            what the function returns ("assigned"), or within the call ("inside").
+        state: how floating-point errors are treated, where the step said so itself, or None.
+        source: the line of source that asked for it.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Any, keywords: Any, targets: Any, way: str, state: Any,
+        source: str,
+    ):  # fmt: skip
+        self.function = function
+        self.arguments = arguments
+        self.keywords = keywords
+        self.targets = targets
+        self.way = way
+        self.state = state
+        self.source = source
+
+    def listed(self, names: Names) -> str:
+        """Return the call as a reader wants it."""
+        target = ", ".join(map(names.text, self.targets))
+        if self.function is operator.setitem:
+            array, index, x = self.arguments
+            text = f"{names.call(item, (array, index), {})} = {names.text(x)}"
+        elif self.way == "assigned":
+            text = f"{target}[...] = {names.call(self.function, self.arguments, self.keywords)}"
+        else:
+            last = f"out={target}" if self.way in ("last", "out") else ""
+            text = names.call(self.function, self.arguments, self.keywords, last)
+        if self.state is None:
+            return text
+        own = ", ".join(f"{kind}={how!r}" for kind, how in self.state.items() if how != np.geterr()[kind])
+        return f"with np.errstate({own}):\n    {text}"
+
+    def statement(self, name: Callable[[Any], str]) -> str:
+        """Return the call as it is fastest, with everything in it called as `name` says."""
+        given = [name(x) for x in self.arguments]
+        more = [f"{key}={name(x)}" for key, x in self.keywords.items()]
+        targets = [name(x) for x in self.targets]
+        if self.way == "out" or (self.way == "last" and self.function in _OUT_BY_NAME):
+            more.append(f"out={targets[0]}")
+        elif self.way == "last":
+            given += targets
+        call = f"{name(self.function)}({', '.join(given + more)})"
+        if self.way == "assigned":
+            call = f"{targets[0]}[...] = " + (f"{given[0]}[{given[1]}]" if self.function is item else call)
+        return call if self.state is None else f"with {name(np.errstate)}(**{name(self.state)}): {call}"
+
+
+class Program:
+    """The calls of one step, in order; what writes them down, too (`minigrad.executors.value.Recorder`).
+
+    A step that is written down computes in memory of its own, but changes none that was there before: no weights, no
+    gradients, no statistics. That is left to `run`.
+
+    Attributes:
+        lines: the `Line`s.
+        run: makes all calls.
+        names: of arrays in the listing.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.names = Names()
+        self.run: Callable[[], None] = lambda: None
+        self._constants: list[Line] = []  # what puts numbers of the source into arrays
+        self._free: dict[int, list[Any]] = {}  # memory that nothing needs any more, by its size
+        self._shown: dict[int, int] = {}  # of memory, by its identity: how many arrays of the step show it
+        self._once: set[int] = set()  # the identities of memory that serves one array
+        self._state = np.geterr()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Within this block, write down what is computed with tensors and with the current array module."""
+        with _one_at_a_time, arrays_as(shown, hidden), backend.module(MODULE):
+            token, self._state = recorder.set(self), np.geterr()
+            try:
+                yield
+            finally:
+                recorder.reset(token)
+        writes = Counter(id(target.base) for line in self.lines for target in line.targets)
+        self._constants = [line for line in self._constants if writes[id(line.targets[0].base)] == 1]
+        once = set(map(id, self._constants))
+        self.lines = [line for line in self.lines if id(line) not in once]
+        self.run = _compiled(self.lines)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within this block, nothing is written down, and arrays are arrays."""
+        token = recorder.set(None)
+        try:
+            with backend.module(np):
+                yield
+        finally:
+            recorder.reset(token)
+
+    def listing(self) -> str:
+        """Return the calls in Python, each under the line of source that asked for it.
+
+        A name stands for one value; its memory may be that of another one, which nothing needs any more. What is the
+        same in every run comes first.
+        """
+        found, before = [], ""
+        for line in (*self._constants, *self.lines):
+            if line.source != before:
+                found.append(f"# {line.source}")
+            before = line.source
+            found.append(line.listed(self.names))
+        return "\n".join(found) + "\n"
+
+    # --- what is written down -------------------------------------------------------------------------------------
+
+    def do(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Write down that `function`, which returns nothing, is called with the arrays themselves."""
+        self._write(function, arguments, {}, (), "inside")
+
+    def ufunc(self, function: Any, method: str, inputs: Any, out: Any, keywords: dict[str, Any]) -> Any:
+        """Write down a call of one of NumPy's functions of entries, or of its method; return its result."""
+        called, way = (function, "last") if method == "__call__" else (getattr(function, method), "out")
+        if method == "at":
+            self._change(called, inputs, keywords, inputs[:1], "inside")
+            return None
+        if out is not None:
+            self._change(called, inputs, keywords, out, way)
+            return out[0] if len(out) == 1 else out
+        found = _quietly(called, inputs, keywords)
+        new = [self._new(x) for x in (found if isinstance(found, tuple) else (found,))]
+        self._write(called, inputs, keywords, tuple(new), way)
+        return Value(new[0]) if len(new) == 1 else tuple(map(Value, new))
+
+    def call(self, function: Callable[..., Any], given: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Write down a call of any other function of arrays, if it computes; return its result."""
+        if function in _REDUCTIONS:
+            return self._reduced(_REDUCTIONS[function], *given, **keywords)
+        if keywords.get("out") is not None:
+            out = keywords["out"]
+            self._change(function, given, {key: x for key, x in keywords.items() if key != "out"}, (out,), "out")
+            return out
+        if function in _WRITE:
+            self._change(function, given, keywords, given[:1], "inside")
+            return None
+        found = _quietly(function, given, keywords)
+        if function in _TELL:
+            return found
+        if isinstance(found, list | tuple):
+            parts = [self._result(x, _part_of(function, k), given, keywords) for k, x in enumerate(found)]
+            return type(found)(parts)
+        return self._result(found, function, given, keywords)
+
+    def _reduced(self, function: Any, x: Any, axis: Any = None, *, out: Any = None, **keywords: Any) -> Any:
+        return self.ufunc(function, "reduce", (x,), None if out is None else (out,), {"axis": axis, **keywords})
+
+    def _result(self, x: Any, function: Callable[..., Any], given: Any, keywords: Any) -> Value:
+        """Return `x`, which a function made of what it was given, as a value: a view, a constant, or a computed array."""
+        if not isinstance(x, np.ndarray | np.generic):
+            refuse(f"{getattr(function, '__name__', function)}()")
+        sources = list(_arrays(each(hidden, (given, keywords))))
+        if any(x is a for a in sources):
+            return Value(x)
+        if any(np.may_share_memory(x, a) for a in sources):
+            self.names.view(x, function, *each(self._kept, (given, keywords)))
+            return Value(self._watched(x))
+        x = np.asarray(x)
+        if not sources or function in _SHAPED:
+            return Value(self._constant(function, x))
+        new = self._new(x)
+        if function in _COPIES:
+            self._write(np.copyto, (new, sources[0]), {"casting": "unsafe"}, (new,), "inside")
+        else:
+            self._write(function, given, keywords, (new,), "out" if function in _TAKE_OUT else "assigned")
+        return Value(new)
+
+    def _constant(self, function: Any, found: Any) -> Any:
+        """Return an array with the numbers `found`, which are the same in every run.
+
+        Small ones keep their memory, and are filled only once if nothing else is written there.
+        """
+        if function in _EMPTY:
+            return self._new(found)
+        numbers = found.flat[0] if function in _UNIFORM and found.size else found
+        if found.nbytes > _SMALL:
+            new = self._new(found)
+        else:
+            new = self._laid(np.empty(found.nbytes, np.uint8), found)
+            self._once.add(id(new.base))
+        self._write(np.copyto, (new, numbers), {}, (new,), "inside")
+        if found.nbytes <= _SMALL:
+            self._constants.append(self.lines[-1])
+        return new
+
+    def _write(self, function: Any, arguments: Any, keywords: Any, targets: Any, way: str) -> Line:
+        state = np.geterr()
+        kept = each(self._kept, (tuple(arguments), keywords, tuple(targets)))
+        self.lines.append(Line(function, *kept, way, None if state == self._state else state, source()))
+        return self.lines[-1]
+
+    def _change(self, *call: Any) -> None:
+        """Write down a call that changes an array, and make it if that is the step's own."""
+        line = self._write(*call)
+        if all(map(self._ours, line.targets)):
+            _quietly(_compiled([line]), (), {})
+
+    # --- memory ---------------------------------------------------------------------------------------------------
+
+    def _new(self, found: Any) -> Any:
+        """Return a copy of an array, in memory that nothing else needs as long as the copy is there."""
+        free = self._free.get(found.nbytes)
+        memory = free.pop() if free else np.empty(found.nbytes, np.uint8)
+        self._shown[id(memory)] = 0
+        return self._watched(self._laid(memory, np.asarray(found)))
+
+    def _laid(self, memory: Any, found: Any) -> Any:
+        if found.dtype.hasobject:
+            raise TypeError(f"a captured step computes with numbers of NumPy's own dtypes, not with {found.dtype}")
+        new = np.ndarray(found.shape, found.dtype, memory, strides=found.strides)
+        new[...] = found
+        self.names.own(new)
+        return new
+
+    def _ours(self, array: Any) -> bool:
+        return id(array.base) in self._shown or id(array.base) in self._once
+
+    def _watched(self, array: Any) -> Any:
+        """Give the memory of an array of ours away when it, and all others that show it, are gone."""
+        if id(array.base) in self._shown:
+            self._shown[id(array.base)] += 1
+            weakref.finalize(array, self._dropped, array.base, id(array)).atexit = False
+        return array
+
+    def _dropped(self, memory: Any, array: int) -> None:
+        self.names.forget(array)
+        self._shown[id(memory)] -= 1
+        if not self._shown[id(memory)]:
+            del self._shown[id(memory)]
+            self._free.setdefault(memory.nbytes, []).append(memory)
+
+    def _kept(self, x: Any) -> Any:
+        """Return what a line keeps of an array: of ours another one in its place, which does not keep the memory."""
+        x = hidden(x)
+        if not isinstance(x, np.ndarray) or id(x.base) not in self._shown:
+            return x
+        kept = x.view()
+        self.names.alias(kept, x)
+        return kept
+
+
+_TELL = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.may_share_memory}
+_WRITE = {
+    np.copyto, np.put, np.place, np.putmask, operator.setitem, np.ndarray.fill, np.ndarray.sort, np.ndarray.put,
+}  # fmt: skip
+_EMPTY = {np.empty, np.empty_like}
+_UNIFORM = {np.zeros, np.ones, np.full, np.zeros_like, np.ones_like}
+_SHAPED = {np.empty_like, np.zeros_like, np.ones_like}  # of an array: of its shape and dtype, not of its numbers
+_SMALL = 2**14  # bytes
+_COPIES = {np.array, np.asarray, np.ascontiguousarray, np.copy, np.ndarray.copy, np.ndarray.astype}
+_TAKE_OUT = {np.mean, np.clip, np.take, np.stack, np.concatenate, np.ndarray.mean, np.ndarray.clip, np.ndarray.take}
+_OUT_BY_NAME = {np.maximum, np.minimum}  # which may mean something else by a third argument
+_REDUCTIONS = {
+    of: function
+    for function, *several in (
+        (np.add, np.sum, np.ndarray.sum),
+        (np.multiply, np.prod, np.ndarray.prod),
+        (np.maximum, np.max, np.ndarray.max),
+        (np.minimum, np.min, np.ndarray.min),
+        (np.logical_and, np.all, np.ndarray.all),
+        (np.logical_or, np.any, np.ndarray.any),
+    )
+    for of in several
+}
+
+
+def _compiled(lines: list[Line]) -> Callable[[], None]:
+    """Return a function that makes all calls, one statement after the other."""
+    names: dict[int, str] = {}
+    space: dict[str, Any] = {}
+
+    def name(x: Any) -> str:
+        if id(x) not in names:
+            names[id(x)] = f"x{len(names)}"
+            space[names[id(x)]] = x
+        return names[id(x)]
+
+    body = [line.statement(name) for line in lines] or ["pass"]
+    local = ", ".join(f"{x}={x}" for x in space)
+    exec(compile("\n    ".join([f"def run({local}):", *body]), "<minigrad program>", "exec"), space)
+    return space["run"]  # type: ignore[no-any-return]
+
+
+def _part_of(function: Any, k: int) -> Callable[..., Any]:
+    def part_of(*arguments: Any, **keywords: Any) -> Any:
+        return function(*arguments, **keywords)[k]
+
+    return part_of
+
+
+def _arrays(x: Any) -> Iterator[Any]:
+    if isinstance(x, np.ndarray):
+        yield x
+    elif isinstance(x, tuple | list):
+        for y in x:
+            yield from _arrays(y)
+    elif isinstance(x, dict):
+        yield from _arrays(list(x.values()))
+
+
+def _quietly(function: Any, arguments: Any, keywords: Any) -> Any:
+    """Call a function for the shape and dtype of its result; it meets numbers that were never computed."""
+    arguments, keywords = each(hidden, (arguments, keywords))
+    with np.errstate(all="ignore"):
+        return function(*arguments, **keywords)
