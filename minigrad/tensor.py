@@ -265,7 +265,7 @@ def result(array: Any, written: list[int] = NEVER) -> Tensor:
 
 @contextmanager
 def arrays_as(shown: Callable[[Any], Any], hidden: Callable[[Any], Any]) -> Iterator[None]:
-    """Within this block, in all threads: values and gradients of tensors are read through `shown`, set through `hidden`.
+    """Within this block, in all threads: values and gradients are read through `shown`, and set through `hidden`.
 
     Outside of such blocks tensors have plain slots, and this costs nothing.
     """
@@ -278,7 +278,8 @@ def arrays_as(shown: Callable[[Any], Any], hidden: Callable[[Any], Any]) -> Iter
     try:
         yield
     finally:
-        del Tensor.data, Tensor.grad
+        for name in ("data", "grad"):
+            delattr(Tensor, name)
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.executors import plain
 from minigrad.executors.emitted import BLOCK, Blocked, Update
 from minigrad.executors.value import Value
 from minigrad.regularization.column import Column
@@ -24,7 +23,7 @@ class Inlined:
     def __init__(self, names: Sequence[str]):
         self._names = tuple(names)
         self._blocked = Blocked(names)
-        self._known: dict[int, tuple[Update, Callable[..., Any], list[Any]]] = {}
+        self._known: dict[int, tuple[Update, Callable[..., Any], list[Any], list[Any]]] = {}
         self._blocks: list[tuple[Callable[..., None], list[Any]]] = []
 
     def takes(
@@ -44,7 +43,7 @@ class Inlined:
         arrays, numbers, _ = ready  # type: ignore[misc]
         cells = [np.zeros((), weights.dtype) for _ in scalars(numbers)[0]]
         scratch = [np.empty(weights.shape, weights.dtype) for _ in range(count)]
-        self._known[id(weights)] = update, scalars, cells
+        self._known[id(weights)] = update, scalars, cells, [None] * len(cells)
         self._blocks.append((block, [*arrays, *scratch, *cells]))
         return True
 
@@ -65,9 +64,12 @@ class Inlined:
                 "the update of the captured step is not what it was: other parameters have gradients, or other counts "
                 "of steps; capture the step anew"
             )
-        _, scalars, cells = known
-        of_state = {name: x for name, x in zip(self._names, state, strict=True) if not plain.is_array(x)}
-        constants, following = scalars({**hyper, **of_state})
-        for cell, number in zip(cells, constants, strict=True):
-            cell[...] = number
-        return tuple(following)
+        _, scalars, cells, before = known
+        for name, x in zip(self._names, state, strict=True):
+            if not isinstance(x, np.ndarray):
+                hyper = {**hyper, name: x}
+        constants, following = scalars(hyper)
+        for k, number in enumerate(constants):
+            if number != before[k] or number == 0:  # of which there are two
+                cells[k][...] = before[k] = number
+        return following  # type: ignore[no-any-return]

@@ -56,6 +56,8 @@ class Names:
     def text(self, x: Any) -> str:
         """Return what stands for `x` in a listing."""
         if isinstance(x, np.ndarray):
+            if id(x) not in self._names and x.ndim == 0:
+                return repr(x.item())
             if id(x) not in self._names:
                 self._names[id(x)] = f"c{next(self._count['c'])}"
             name = self._names[id(x)]
@@ -86,7 +88,7 @@ def _function(x: Any) -> str:
 
 
 def source() -> str:
-    """Return the line of source that is being executed, outside of NumPy and of what records; of a kernel, the rule's."""
+    """Return the line of source that is executed, outside of NumPy and of what records; of a kernel, the rule's."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
         frame = frame.f_back

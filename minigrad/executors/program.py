@@ -61,7 +61,8 @@ class Line:
             text = names.call(self.function, self.arguments, self.keywords, last)
         if self.state is None:
             return text
-        own = ", ".join(f"{kind}={how!r}" for kind, how in self.state.items() if how != np.geterr()[kind])
+        usual = dict(np.geterr())
+        own = ", ".join(f"{kind}={how!r}" for kind, how in self.state.items() if how != usual[kind])
         return f"with np.errstate({own}):\n    {text}"
 
     def statement(self, name: Callable[[Any], str]) -> str:
@@ -156,6 +157,8 @@ class Program:
             self._change(called, inputs, keywords, out, way)
             return out[0] if len(out) == 1 else out
         found = _quietly(called, inputs, keywords)
+        if method == "__call__" and not keywords:
+            inputs = _converted(function, inputs)
         new = [self._new(x) for x in (found if isinstance(found, tuple) else (found,))]
         self._write(called, inputs, keywords, tuple(new), way)
         return Value(new[0]) if len(new) == 1 else tuple(map(Value, new))
@@ -183,7 +186,7 @@ class Program:
         return self.ufunc(function, "reduce", (x,), None if out is None else (out,), {"axis": axis, **keywords})
 
     def _result(self, x: Any, function: Callable[..., Any], given: Any, keywords: Any) -> Value:
-        """Return `x`, which a function made of what it was given, as a value: a view, a constant, or a computed array."""
+        """Return as a value what a function made of what it was given: a view, a constant, or a computed array."""
         if not isinstance(x, np.ndarray | np.generic):
             refuse(f"{getattr(function, '__name__', function)}()")
         sources = list(_arrays(each(hidden, (given, keywords))))
@@ -222,8 +225,9 @@ class Program:
 
     def _write(self, function: Any, arguments: Any, keywords: Any, targets: Any, way: str) -> Line:
         state = np.geterr()
-        kept = each(self._kept, (tuple(arguments), keywords, tuple(targets)))
-        self.lines.append(Line(function, *kept, way, None if state == self._state else state, source()))
+        given, named, written = each(self._kept, (tuple(arguments), keywords, tuple(targets)))
+        own = None if state == self._state else state
+        self.lines.append(Line(function, given, named, written, way, own, source()))
         return self.lines[-1]
 
     def _change(self, *call: Any) -> None:
@@ -276,16 +280,16 @@ class Program:
         return kept
 
 
-_TELL = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.may_share_memory}
-_WRITE = {
+_TELL: set[Any] = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.may_share_memory}
+_WRITE: set[Any] = {
     np.copyto, np.put, np.place, np.putmask, operator.setitem, np.ndarray.fill, np.ndarray.sort, np.ndarray.put,
 }  # fmt: skip
-_EMPTY = {np.empty, np.empty_like}
-_UNIFORM = {np.zeros, np.ones, np.full, np.zeros_like, np.ones_like}
-_SHAPED = {np.empty_like, np.zeros_like, np.ones_like}  # of an array: of its shape and dtype, not of its numbers
+_EMPTY: set[Any] = {np.empty, np.empty_like}
+_UNIFORM: set[Any] = {np.zeros, np.ones, np.full, np.zeros_like, np.ones_like}
+_SHAPED: set[Any] = {np.empty_like, np.zeros_like, np.ones_like}  # of an array: of its shape and dtype, not of its numbers
 _SMALL = 2**14  # bytes
-_COPIES = {np.array, np.asarray, np.ascontiguousarray, np.copy, np.ndarray.copy, np.ndarray.astype}
-_TAKE_OUT = {np.mean, np.clip, np.take, np.stack, np.concatenate, np.ndarray.mean, np.ndarray.clip, np.ndarray.take}
+_COPIES: set[Any] = {np.array, np.asarray, np.ascontiguousarray, np.copy, np.ndarray.copy, np.ndarray.astype}
+_TAKE_OUT: set[Any] = {np.mean, np.clip, np.take, np.stack, np.concatenate, np.ndarray.mean, np.ndarray.clip, np.ndarray.take}
 _OUT_BY_NAME = {np.maximum, np.minimum}  # which may mean something else by a third argument
 _REDUCTIONS = {
     of: function
@@ -316,6 +320,13 @@ def _compiled(lines: list[Line]) -> Callable[[], None]:
     local = ", ".join(f"{x}={x}" for x in space)
     exec(compile("\n    ".join([f"def run({local}):", *body]), "<minigrad program>", "exec"), space)
     return space["run"]  # type: ignore[no-any-return]
+
+
+def _converted(function: np.ufunc, inputs: Any) -> Any:
+    """Return the operands of a function, plain numbers as the arrays that NumPy would make of them in every call."""
+    plain = [type(x) if type(x) in (float, int) else hidden(x).dtype for x in inputs]
+    kinds = function.resolve_dtypes((*plain, *[None] * function.nout))
+    return [np.asarray(x, kind) if type(x) in (float, int) else x for x, kind in zip(inputs, kinds, strict=False)]
 
 
 def _part_of(function: Any, k: int) -> Callable[..., Any]:

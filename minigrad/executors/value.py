@@ -131,7 +131,7 @@ class Value(NDArrayOperatorsMixin):
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         refuse("to assign it to an array that is not the step's, or to convert it,")
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:  # noqa: PLE0304
         refuse("bool()")
 
     def __float__(self) -> NoReturn:
@@ -140,7 +140,7 @@ class Value(NDArrayOperatorsMixin):
     def __int__(self) -> NoReturn:
         refuse("int()")
 
-    def __index__(self) -> NoReturn:
+    def __index__(self) -> int:  # noqa: PLE0305
         refuse("to use it as an index of a sequence")
 
     def again(self, at: Callable[[Any], Any]) -> None:

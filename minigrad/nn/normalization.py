@@ -75,7 +75,7 @@ class BatchNorm(Module):
             (self.running_var, self.momentum / (count - 1) * sum_rows(xp, deviation)),
         ):
             xp.multiply(running, 1 - self.momentum, out=running)
-            running += moved
+            xp.add(running, moved, out=running)
 
     def options(self) -> str:
         """Return the number of features."""

@@ -8,8 +8,6 @@ that the gradient of √Σw² at the origin is 0, the shortest of its subgradien
 import math
 from typing import Any
 
-import numpy as np
-
 from minigrad.backend import constant
 from minigrad.ops.operation import op
 from minigrad.ops.reductions import divided

@@ -134,7 +134,7 @@ def _by_real_part(xp: Any, extreme: Any, x: Any, axis: Any, keepdims: bool) -> A
 
 
 def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
-    """Return x minus its largest entry along `axis`, and that entry; where that is infinite, the largest number is taken.
+    """Return x minus its largest entry along `axis`, and that entry; for an infinite one the largest number is taken.
 
     On arrays only. The difference of two huge numbers may be −∞ in their dtype; its exponential is the right one.
     Exact numbers do not overflow, and may be undecided which is the largest: 0 is subtracted.

@@ -15,6 +15,7 @@ from minigrad.executors.emitted import Emitted
 from minigrad.executors.fused import Fused
 from minigrad.executors.inlined import Inlined
 from minigrad.executors.plain import is_array
+from minigrad.executors.replayed import OnTheHost
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import models, report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate
@@ -158,7 +159,7 @@ class Optimizer:
         recorded = captured.current()
         if recorded is not None and recorded.recording:
             took_part = [p for p in self.params if p.grad is not None]
-            if isinstance(recorded, captured.OnTheHost):
+            if recorded.in_lines:
                 self._write_down(recorded, took_part)
                 return
             recorded.again(lambda: self._again(took_part, self.executor), self._kept)
@@ -189,7 +190,7 @@ class Optimizer:
             p.grad = p.grad_home  # where the recorded `backward` writes it
         self._carry_out(executor)
 
-    def _write_down(self, recorded: captured.OnTheHost, took_part: list[Parameter]) -> None:
+    def _write_down(self, recorded: OnTheHost, took_part: list[Parameter]) -> None:
         """Write a step down in a program of NumPy's calls: the update's own lines if it is small, or its executor."""
         for i, p in enumerate(took_part):
             recorded.write(p.grad_home, p.grad)

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.data import Batches
-from minigrad.executors import captured
+from minigrad.executors import capture as executors
 from minigrad.nn import Module
 from minigrad.regularization import Penalty
 from minigrad.regularization.checks import integer
@@ -129,7 +129,7 @@ def fit(
         optimizer.step()
         return data_loss.data, getattr(omega, "data", omega), hits(prediction, y)
 
-    of_full_batch = captured.capture(step) if capture else step
+    of_full_batch = executors.capture(step) if capture else step
     full = min(batches.batch_size, batches.examples)
     with modes_kept(model), reporter(progress, label) as show:
         show.start(epochs * len(batches), batches.epoch * len(batches) + batches.position, epochs)

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import backend, optim
-from minigrad.executors import captured
+from minigrad.executors import graphs
 from minigrad.nn.parameter import Parameter
 from tests.optim.making import give, gradients, parameters, run, values
 
@@ -142,7 +142,7 @@ def test_a_replay_is_one_launch_and_one_small_copy(device):
 
 
 def test_more_numbers_than_a_captured_step_may_take_are_refused(device, monkeypatch):
-    monkeypatch.setattr(captured, "LARGEST", 64)
+    monkeypatch.setattr(graphs, "LARGEST", 64)
     run = Run("adamw")
     step = mg.capture(run.step)
     first, second = batches(2)
