@@ -193,14 +193,15 @@ def _add_show(commands: Any) -> None:
         help="print a variant as one flat listing, or in another form",
         description=(
             "Print what a variant does in one step, line for line in the book's symbols, each line beside the source "
-            "line it comes from; or as what is emitted from it: LaTeX, or the source of a kernel. Without a name, list "
-            "the variants."
+            "line it comes from; or as what is emitted from it: LaTeX, or the source of a kernel; or a whole training "
+            "step with it, forward, backward and update, as the calls of NumPy's that carry it out. Without a name, "
+            "list the variants."
         ),
         allow_abbrev=False,
     )
     command.add_argument("variant", nargs="?", metavar="VARIANT", help="for example adamw, sgdw, sgd_l2, sgd_prox_l1")
     command.add_argument("--as", dest="form", default="listing", metavar="FORM",
-                         help="listing (default), latex, numpy, numba or cuda")  # fmt: skip
+                         help="listing (default), latex, numpy, numba, cuda or step")  # fmt: skip
     command.set_defaults(run=_show)
 
 
@@ -321,8 +322,8 @@ def _show(options: argparse.Namespace) -> int:
     from minigrad.regularization import VARIANTS
     from minigrad.regularization.variants import ALIASES
 
-    if options.form not in FORMS:
-        raise RefusedError(_unknown("form", options.form, list(FORMS)))
+    if options.form not in (*FORMS, "step"):
+        raise RefusedError(_unknown("form", options.form, [*FORMS, "step"]))
     if options.variant is None:
         width = max(map(len, VARIANTS))
         for v in VARIANTS.values():
@@ -330,7 +331,12 @@ def _show(options: argparse.Namespace) -> int:
             print(f"{v.name:<{width}}  {v.summary}" + (f" ({', '.join(published)})" if published else ""))
         return 0
     with _refusing():
-        text = show(options.variant, options.form)
+        if options.form == "step":
+            from minigrad.lab.whole_step import whole_step
+
+            text = whole_step(options.variant)
+        else:
+            text = show(options.variant, options.form)
     print(text)
     return 0
 

@@ -54,6 +54,8 @@ class Line:
         if self.function is operator.setitem:
             array, index, x = self.arguments
             text = f"{names.call(item, (array, index), {})} = {names.text(x)}"
+        elif self.function is np.copyto and len(self.arguments) == 2:
+            text = f"{target}[...] = {names.text(self.arguments[1])}"
         elif self.way == "assigned":
             text = f"{target}[...] = {names.call(self.function, self.arguments, self.keywords)}"
         else:
@@ -130,15 +132,17 @@ class Program:
     def listing(self) -> str:
         """Return the calls in Python, each under the line of source that asked for it.
 
-        A name stands for one value; its memory may be that of another one, which nothing needs any more. What is the
-        same in every run comes first.
+        A name stands for one value; its memory may be that of another one, which nothing needs any more.
         """
-        found, before = [], ""
-        for line in (*self._constants, *self.lines):
-            if line.source != before:
-                found.append(f"# {line.source}")
-            before = line.source
-            found.append(line.listed(self.names))
+        found = []
+        for heading, lines in (("once", self._constants), ("in every call", self.lines)):
+            found.append(f"# --- {heading} ---")
+            before = ""
+            for line in lines:
+                if line.source != before:
+                    found.append(f"# {line.source}")
+                before = line.source
+                found.append(line.listed(self.names))
         return "\n".join(found) + "\n"
 
     # --- what is written down -------------------------------------------------------------------------------------
@@ -146,6 +150,8 @@ class Program:
     def do(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Write down that `function`, which returns nothing, is called with the arrays themselves."""
         self._write(function, arguments, {}, (), "inside")
+        described = (getattr(function, "func", function).__doc__ or "").partition("\n")[0]
+        self.lines[-1].source = described or self.lines[-1].source
 
     def ufunc(self, function: Any, method: str, inputs: Any, out: Any, keywords: dict[str, Any]) -> Any:
         """Write down a call of one of NumPy's functions of entries, or of its method; return its result."""
@@ -286,10 +292,10 @@ _WRITE: set[Any] = {
 }  # fmt: skip
 _EMPTY: set[Any] = {np.empty, np.empty_like}
 _UNIFORM: set[Any] = {np.zeros, np.ones, np.full, np.zeros_like, np.ones_like}
-_SHAPED: set[Any] = {np.empty_like, np.zeros_like, np.ones_like}  # of an array: of its shape and dtype, not of its numbers
+_SHAPED: set[Any] = {np.empty_like, np.zeros_like, np.ones_like}  # which look at shape and dtype alone
 _SMALL = 2**14  # bytes
 _COPIES: set[Any] = {np.array, np.asarray, np.ascontiguousarray, np.copy, np.ndarray.copy, np.ndarray.astype}
-_TAKE_OUT: set[Any] = {np.mean, np.clip, np.take, np.stack, np.concatenate, np.ndarray.mean, np.ndarray.clip, np.ndarray.take}
+_TAKE_OUT: set[Any] = {np.clip, np.take, np.stack, np.concatenate, np.ndarray.clip, np.ndarray.take}
 _OUT_BY_NAME = {np.maximum, np.minimum}  # which may mean something else by a third argument
 _REDUCTIONS = {
     of: function

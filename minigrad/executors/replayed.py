@@ -45,6 +45,7 @@ class OnTheHost:
         held = np.zeros((), dtype)
 
         def next_number() -> None:
+            """Go on by one: the next mask, for example."""
             held[...] = following()
 
         self._program.do(next_number)

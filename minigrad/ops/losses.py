@@ -111,6 +111,7 @@ def _checked(labels: Any, logits: Any) -> Any:
 
 
 def _check_range(classes: int, labels: Any) -> None:
+    """Raise ValueError unless every label is one of the classes."""
     labels = np.asarray(labels)
     unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
     if labels.size and unsigned.max() >= classes:

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.executors import captured
 from minigrad.executors import choose as executors
-from minigrad.executors.emitted import Emitted
+from minigrad.executors.emitted import Compiled, Emitted
 from minigrad.executors.fused import Fused
 from minigrad.executors.inlined import Inlined
 from minigrad.executors.plain import is_array
@@ -212,13 +212,16 @@ class Optimizer:
                 restore()
 
         def next_numbers() -> None:
+            """Count the step, and put its numbers where the lines below read them."""
             self._again(took_part, lines)
 
         def update() -> None:
+            """Update all parameters, by the optimizer's executor."""
             self._again(took_part, self.executor)
 
-        recorded.do(next_numbers if all(taken) else update)
-        if all(taken):
+        inline = all(taken) and not isinstance(self.executor, Compiled)
+        recorded.do(next_numbers if inline else update)
+        if inline:
             lines.write_down(recorded.name)
 
     def _kept(self) -> Callable[[], None]:

@@ -91,10 +91,10 @@ def fit(
         clip_norm: scale gradients to a joint norm of at most clip_norm (`clip_by_norm`), after clip_value. Both act
             *before the optimizer's door*: they see a penalty in the loss, but neither ``l2=`` nor ``decay=``.
         log_every: steps between two records. Only then, and at the end of an epoch, anything is read from the device.
-        capture: on a GPU, record the step and replay it, with the same results (`minigrad.capture`). Steps are recorded
-            for full batches; a shorter last one takes the step itself. On NumPy the run is the same, and what a GPU
-            would refuse is refused. What `model`, `loss` and `penalty` do on the host is done twice and then never
-            again, and what a callback changes about them (modes, coefficients) is not seen: hence not the default.
+        capture: record the step and replay it, with the same results (`minigrad.capture`). Steps are recorded for full
+            batches; a shorter last one takes the step itself. What `model`, `loss` and `penalty` do on the host is done
+            twice and then never again, and what a callback changes about them (modes, coefficients) is not seen: hence
+            not the default.
         callbacks: functions of a `State`, called after every step; after the last one of an epoch its record is in
             ``state.history`` already. One that sets ``state.stop`` ends the run.
         progress: a live bar in a terminal and plain lines without one; False for silence; or a reporter of one's own.

@@ -19,6 +19,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "cupy": (BLACK, "x", "-"),
     "minigrad": (BLUE, "o", "-"),
     "minigrad-captured": (RED, "d", "--"),
+    "minigrad-captured-numba": (RED, "_", "-."),
     "minigrad-plain": (SKY, "o", "--"),
     "minigrad-numpy": (BLUE, "s", "-."),
     "minigrad-numba": (RED, "D", "-"),

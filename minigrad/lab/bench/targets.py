@@ -18,7 +18,8 @@ def targets(results: Mapping[str, Any]) -> list[Target]:
     if machine.device(results) is not None:
         return device_targets.targets(works)
     found = [
-        Target("Training step: time / fastest other contender's", 1.0, dict(_steps(works.get("step", [])))),
+        Target("Training step, captured: time / fastest other contender's", 1.0, dict(_steps(works, captured=True))),
+        Target("Training step, eager: time / fastest other contender's", 1.0, dict(_steps(works, captured=False))),
         *_update(works.get("update", [])),
         *_engine(works.get("engine", [])),
         Target("Import: beyond NumPy's own", 40.0, dict(_import(works.get("cold", []))), unit=" ms"),
@@ -26,10 +27,11 @@ def targets(results: Mapping[str, Any]) -> list[Target]:
     return [target for target in found if target.found]
 
 
-def _steps(cases: list[Any]) -> Iterator[tuple[str, float]]:
-    """Yield the ratio of the executor that does best in a case."""
-    for case in cases:
-        own = [e for e in case["contenders"] if e["status"] == "timed" and e["name"].startswith("minigrad")]
+def _steps(works: Mapping[str, list[Any]], captured: bool) -> Iterator[tuple[str, float]]:
+    """Yield the ratio of the executor that does best in a case, of steps that are captured or of those that are not."""
+    for case in works.get("step", []):
+        timed = [e for e in case["contenders"] if e["status"] == "timed" and e["name"].startswith("minigrad")]
+        own = [e for e in timed if e["name"].startswith("minigrad-captured") == captured]
         ratios = [e["ratio"]["peer"]["median"] for e in own if "peer" in e["ratio"]]
         if ratios:
             yield case["name"], min(ratios)

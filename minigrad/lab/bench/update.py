@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from minigrad.lab.bench.case import UNIT, Case
-from minigrad.regularization import VARIANTS
+from minigrad.regularization import L1, L2, VARIANTS, Decay, ElasticNet
 from minigrad.rules import hyper_names, scalar_state, state_names
 
-__all__ = ["CHECKED", "NUMBERS", "PLACES", "TORCH", "cases", "numbers", "on_a_device"]
+__all__ = ["CHECKED", "NUMBERS", "PLACES", "TORCH", "cases", "numbers", "on_a_device", "regularised"]
 
 SIZES = (10**3, 10**4, 10**5, 10**6, 10**7, 5 * 10**7)
 QUICK = {"sgd": (10**4, 10**6), "sgd_decay": (10**6,), "heavy_ball": (10**6,), "adam_decay": (10**4, 10**6, 10**7)}
@@ -61,6 +61,20 @@ def on_a_device(quick: bool) -> list[Case]:
 def numbers(variant: str) -> dict[str, Any]:
     """Return the rule's own hyperparameters; KeyError for one that has no value here."""
     return {name: NUMBERS[name] for name in hyper_names(VARIANTS[variant].rule) if name not in ("lr", "t")}
+
+
+def regularised(variant: str) -> dict[str, Any]:
+    """Return what an `Optimizer` of the variant's rule is given to be that variant."""
+    word = variant.removeprefix(VARIANTS[variant].rule.__name__).lstrip("_")
+    at, n = "prox" if word.startswith("prox_") else "gradient", NUMBERS
+    options: dict[str, dict[str, Any]] = {
+        "": {},
+        "decay": {"regularizer": Decay(n["decay"], None, on="all"), "at": "shrink"},
+        "l2": {"regularizer": L2(n["l2"], on="all"), "at": at},
+        "l1": {"regularizer": L1(n["l1"], on="all"), "at": at},
+        "elastic_net": {"regularizer": ElasticNet(n["l1"], n["l2"], on="all"), "at": at},
+    }
+    return options[word.removeprefix("prox_")]
 
 
 def _case(variant: str, tensors: int, size: int) -> Case:

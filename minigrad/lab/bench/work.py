@@ -44,6 +44,7 @@ class Work:
 
 
 OWN = ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba")
+CAPTURED = ("minigrad-captured", "minigrad-captured-numba")
 TORCH = ("torch", "torch-foreach", "torch-fused")
 DEVICE = ("minigrad", "minigrad-captured")
 
@@ -56,8 +57,8 @@ WORKS = {
         ),
         Work(
             "step", "A training step with AdamW", step.cases,
-            ("numpy", *OWN, *TORCH, "torch-channels-last", "torch-compile", "jax", "autograd", "mygrad", "gemm",
-             "gemm-torch"),
+            ("numpy", *OWN, *CAPTURED, *TORCH, "torch-channels-last", "torch-compile", "jax", "autograd", "mygrad",
+             "gemm", "gemm-torch"),
             "numpy", limits=("gemm", "gemm-torch"), judge="judge",
         ),
         Work(

@@ -8,8 +8,8 @@ MODULES: dict[str, str] = {
     "judge": f"{HERE}.judge",
     **dict.fromkeys(("numpy", "cupy"), f"{HERE}.of_numpy"),
     **dict.fromkeys(
-        ("minigrad", "minigrad-captured", "minigrad-plain", "minigrad-numpy", "minigrad-numba", "minigrad-uncollected"),
-        f"{HERE}.of_minigrad",
+        ("minigrad", "minigrad-captured", "minigrad-captured-numba", "minigrad-plain", "minigrad-numpy",
+         "minigrad-numba", "minigrad-uncollected"), f"{HERE}.of_minigrad",
     ),
     **dict.fromkeys(
         ("torch", "torch-foreach", "torch-fused", "torch-channels-last", "torch-no-cudnn", "torch-graphs",
@@ -27,6 +27,7 @@ LABELS: dict[str, str] = {
     "cupy": "CuPy by hand",
     "minigrad": "minigrad",
     "minigrad-captured": "minigrad, captured",
+    "minigrad-captured-numba": "minigrad, captured, numba",
     "minigrad-plain": "minigrad, plain",
     "minigrad-numpy": "minigrad, blocked",
     "minigrad-numba": "minigrad, numba",

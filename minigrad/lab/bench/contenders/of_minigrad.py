@@ -12,7 +12,7 @@ from minigrad.lab.bench import engine, footprint, step, update
 from minigrad.lab.bench.contenders import common, fresh, graphs, judge
 from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.optim import AdamW, Optimizer
-from minigrad.regularization import L1, L2, VARIANTS, Decay, ElasticNet
+from minigrad.regularization import VARIANTS
 
 __all__ = ["adamw", "make"]
 
@@ -46,12 +46,12 @@ def _with_executor(name: str, kind: Any, *arguments: Any, **options: Any) -> Opt
 
 
 def _executor(name: str) -> str:
-    return "auto" if name == CAPTURED else name.partition("-")[2] or "auto"
+    return name.removeprefix("minigrad").removeprefix("-captured").removeprefix("-") or "auto"
 
 
 def _captured(name: str, step: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], dict[str, Any]]]:
     """Return `step`, captured if the contender is called so, and what says then how much a call launches."""
-    if name != CAPTURED:
+    if not name.startswith(CAPTURED):
         return step, dict
     captured = mg.capture(step)
     return captured, lambda: {"launches": getattr(captured, "launches", lambda: None)()}
@@ -124,22 +124,13 @@ def _update(name: str, task: Mapping[str, Any], xp: Any) -> Job:
 
 
 def _optimizer(name: str, task: Mapping[str, Any], params: list[Any]) -> Optimizer:
-    variant, n = task["variant"], update.NUMBERS
+    variant = task["variant"]
     rule = VARIANTS[variant].rule
     try:
         own = update.numbers(variant)
     except KeyError as missing:
         raise SkippedError(f"no value is chosen for {missing}") from missing
-    word = variant.removeprefix(rule.__name__).lstrip("_")
-    at = "prox" if word.startswith("prox_") else "gradient"
-    options: dict[str, Any] = {
-        "": {},
-        "decay": {"regularizer": Decay(n["decay"], None, on="all"), "at": "shrink"},
-        "l2": {"regularizer": L2(n["l2"], on="all"), "at": at},
-        "l1": {"regularizer": L1(n["l1"], on="all"), "at": at},
-        "elastic_net": {"regularizer": ElasticNet(n["l1"], n["l2"], on="all"), "at": at},
-    }[word.removeprefix("prox_")]
-    return _with_executor(name, Optimizer, params, rule, task["lr"], own, **options)
+    return _with_executor(name, Optimizer, params, rule, task["lr"], own, **update.regularised(variant))
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
