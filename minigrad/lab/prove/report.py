@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from minigrad.extras import need
@@ -22,9 +22,17 @@ def as_dict(outcomes: Sequence[Outcome], thorough: bool) -> dict[str, Any]:
         "format": 1,
         "minigrad": __version__,
         "thorough": thorough,
-        "provers": {name: version(name) for name in PROVERS},
+        "provers": {name: found for name in PROVERS if (found := _version(name))},
         "claims": [outcome.as_dict() for outcome in outcomes],
     }
+
+
+def _version(name: str) -> str | None:
+    """Return the version of a prover, or None where it is not installed: a section needs no other than its own."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def as_json(found: Mapping[str, Any]) -> bytes:
