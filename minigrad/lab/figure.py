@@ -25,7 +25,7 @@ STYLES: dict[str, tuple[str, Any, float, int]] = {
     "loss_l2": (SKY, "-", 4.2, 2),
     "l2": (RED, (0, (4.5, 2.2)), 2.2, 3),
     "decay": (BLUE, "-", 1.0, 4),
-    "notes": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
+    "slips": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
     "loss_l1": (GREEN, "-", 2.4, 3),
     "prox_l1": (ORANGE, (0, (2.6, 1.6)), 1.3, 5),
     "l2_stationary": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
@@ -33,7 +33,7 @@ STYLES: dict[str, tuple[str, Any, float, int]] = {
 PREFIXES = {"sgd": "sgd", "momentum": "heavy_ball", "adam": "adam"}
 
 PARTNERS = (
-    "Partners: L2 and weight decay; the notes' loop and L2 in the loss; L1 in the loss and as soft threshold. "
+    "Partners: L2 and weight decay; the loop often seen and L2 in the loss; L1 in the loss and as soft threshold. "
     "θ₀: the common start."
 )
 PARTNERS_WITHOUT_SGD = "Partners: L2 and weight decay. θ₀: the common start."

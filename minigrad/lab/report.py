@@ -98,7 +98,7 @@ def notes(results: Results) -> list[str]:
     on = "weights, not biases" if s.on == "weights" else "all parameters, biases too"
     lines = [
         f"{s.model}, {s.dtype}, {results.steps} steps of {s.batch_size} examples, schedule {s.schedule}, seed {s.seed}."
-        f" Regularised: {on}; by the notes' loop always all.",
+        f" Regularised: {on}; by the loop often seen always all.",
         "Data loss and penalty are apart; both at the end, the data loss over the training set. ‖w‖ and zeros: of "
         "weights.",
         "One step: both forms from the same weights, gradient and state, at every step of the run; the largest "
