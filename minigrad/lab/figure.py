@@ -123,7 +123,10 @@ def _losses(axes: Any, runs: list[Run]) -> None:
 
 
 def _distances(axes: Any, results: Results, runs: list[Run]) -> None:
-    """Draw each run's distance to its partner, on a logarithmic scale, which has no place for the 0 of the start."""
+    """Draw each run's distance to its partner, on a logarithmic scale, which has no place for the 0 of the start.
+
+    A single point makes no line, and gets a marker.
+    """
     drawn = set()
     for run in runs:
         pair = frozenset((run.entry.name, run.entry.partner))
@@ -132,7 +135,9 @@ def _distances(axes: Any, results: Results, runs: list[Run]) -> None:
         drawn.add(pair)
         found = [(s, d) for s, d in zip(run.steps, results.distances[run.entry.name], strict=True) if d > 0]
         if found:
-            axes.plot(*zip(*found, strict=True), **_style(run))
+            style = _style(run)
+            mark = {"marker": "o", "markersize": 2 + style["linewidth"]} if len(found) == 1 else {}
+            axes.plot(*zip(*found, strict=True), **style, **mark)
     axes.set_yscale("log")
     axes.minorticks_off()
 
