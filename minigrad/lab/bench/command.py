@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '* 1e6" or "step, mlp*" (default: all)')  # fmt: skip
     add("--quick", action="store_true", help="a few cases, in about a minute")
     add("--out", type=Path, metavar="DIR", help=f"where the files go (default: {OUT})")
-    add("--into", type=Path, metavar="FILE", help="a recorded bench.json: what is measured takes the place of the same "
-        "cases there, and all is written to --out")  # fmt: skip
+    add("--into", type=Path, metavar="FILE", help="a recorded bench.json of this machine and these libraries: what "
+        "is measured takes the place of the same cases there, and all is written to --out")  # fmt: skip
     add("--check", type=Path, metavar="FILE", help="a recorded bench.json; measure quickly, compare, write nothing")
     add("--slack", type=float, metavar="F",
         help=f"with --check: by what fraction a ratio may have grown (default: {check.SLACK})")  # fmt: skip
