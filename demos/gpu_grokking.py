@@ -82,7 +82,7 @@ def train(key, value, parts, p, hidden, steps, every, seed):
         }  # fmt: skip
 
     title, letter, _ = PANELS[key]
-    with reporter(True, f"{title}, {letter} = {short(value)}") as show:
+    with reporter(True, f"{title}, {letter} = {short(value)}", "step") as show:
         show.start(steps, 0, steps)
         for t in range(1, steps + 1):
             loss = step()

@@ -53,7 +53,7 @@ def train(optimizer, numbers, train_set, test_set, steps, batch, seed, label):
     images, labels = (xp.asarray(a) for a in train_set)
     order = data.Batches(np.arange(len(labels)), np.arange(len(labels)), batch, seed=seed)
     every = max(1, steps // 5)
-    with reporter(True, label) as show, np.errstate(over="ignore", invalid="ignore"):
+    with reporter(True, label, "step") as show, np.errstate(over="ignore", invalid="ignore"):
         show.start(steps, 0, steps)
         while nets.optimizer.steps < steps:
             for rows, _ in order:

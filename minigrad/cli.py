@@ -294,7 +294,7 @@ def _atlas(options: argparse.Namespace) -> int:
         from minigrad.proof.atlas import cells, render_terminal
 
         rules, pairs, situations = (
-            [name] if name else None for name in (options.rule, options.pair, options.situation)
+            None if name is None else [name] for name in (options.rule, options.pair, options.situation)
         )
         asked = cells(rules, pairs, situations, options.thorough)
         count = None if options.workers is None else integer("workers", options.workers)

@@ -140,6 +140,9 @@ def test_a_reader_that_closes_the_pipe_causes_no_traceback():
     [
         (["--rule", "adamm"], "the atlas has no rule 'adamm'; did you mean adam, radam, nadam?"),
         (["--pair", "doors-3-4"], "did you mean doors-2-3"),
+        (["--rule", ""], "the atlas has no rule ''; there are "),
+        (["--pair", ""], "the atlas has no pair ''; there are "),
+        (["--situation", ""], "the atlas has no situation ''; there are "),
         (["--situation", "zzz"], "the atlas has no situation 'zzz'; there are constant, "),
         (["--workers", "0"], "workers must be an integer ≥ 1, got 0"),
     ],

@@ -259,7 +259,7 @@ def test_the_gradient_of_the_penalty_is_exactly_the_coefficient_times_the_weight
 
 
 def test_a_penalty_without_its_half_is_found_out():
-    """Keras's l2, d2l's TensorFlow tab, the loop of the notes: twice the gradient that was meant."""
+    """Keras's l2, d2l's TensorFlow tab, a loop often seen: twice the gradient that was meant."""
     w = mg.nn.Parameter(np.array([Fraction(3)], dtype=object))
     L2.full(Fraction(1, 10))([w]).backward()
     assert w.grad.tolist() == [2 * Fraction(1, 10) * 3]

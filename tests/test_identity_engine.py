@@ -96,7 +96,7 @@ def test_the_three_doors_train_to_the_same_rational_numbers(x, weight, bias, y, 
 
 @given(exact_arrays((3,)), exact_arrays((3,)), rationals(1, 3), fractions_below_one())
 def test_by_default_a_penalty_spares_biases_and_decay_does_not_so_biases_differ_by_exactly_what_decays(w, b, lr, decay):
-    """The default choices follow the notes. The identity needs one choice, given by ``on=``."""
+    """The default choices are those most often made. The identity needs one choice, given by ``on=``."""
 
     def train(**how):
         params = [mg.nn.Parameter(w, role="weight"), mg.nn.Parameter(b, role="bias")]

@@ -7,7 +7,7 @@ each array goes through all operations before the next block is read, and result
 from collections.abc import Iterator
 
 from minigrad.executors.kernel import Kernel, host
-from minigrad.executors.listing import formula
+from minigrad.executors.listing import formula, symbol
 from minigrad.executors.trace import Apply, Constant, Expression, Symbol
 
 __all__ = ["source"]
@@ -56,7 +56,7 @@ class _Plan:
         self._calls: list[_Call] = []
         self._values: dict[str, str] = {name: name for name in k.arrays}  # of a kernel's name, the result it stands for
         for line in k.lines:
-            said = f"{line.statement.name} ← {formula(line.statement.expression)}"
+            said = f"{symbol(line.statement.name)} ← {formula(line.statement.expression)}"
             first = len(self._calls)
             self._values[line.name] = self._flatten(line.expression, k.rename)
             if len(self._calls) > first:

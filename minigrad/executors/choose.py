@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.executors import captured, plain
 from minigrad.executors.emitted import Blocked, Compiled, Emitted, Update
 from minigrad.executors.fused import Fused
+from minigrad.executors.trace import UntraceableError
 
 __all__ = ["LARGE", "NAMES", "SMALL", "Auto", "executor"]
 
@@ -54,6 +55,7 @@ class Auto:
 
     numba is imported, and the kernel compiled, when the first such slice is updated: seconds once, and less than one
     where the kernel is in the user's cache already. An update that cannot be traced is executed plainly at every size.
+    Numbers that it refuses are left to it too, since it says best what is wrong with them; others may follow.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -73,8 +75,10 @@ class Auto:
             chosen = self._chosen(weights)
             try:
                 ready = chosen.ready(update, weights, gradients, state, hyper)
-            except (TypeError, ValueError):  # the trace's refusals; what the update itself raises it raises again
+            except UntraceableError:
                 self._untraceable.add(update)
+            except (TypeError, ValueError):  # what the update itself raises it raises again below
+                pass
             else:
                 return chosen.carry_out(ready, update, weights, gradients, state, hyper)
         if captured.current() is not None:

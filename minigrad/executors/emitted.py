@@ -47,7 +47,7 @@ class Emitted:
         self._fitting: dict[int, list[Any]] = {}  # arrays that were found to fit, by the identity of the first
 
     def prepare(self, update: Update, hyper: Sequence[str], scalars: Sequence[str] = ()) -> None:
-        """Raise UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted."""
+        """Raise UntraceableError, naming the line, if `update` cannot be traced and emitted."""
         for traced in branches(update, self.names, hyper, scalars):
             kernel(traced)
 
@@ -82,7 +82,8 @@ class Emitted:
     ) -> Ready | None:
         """Return arrays, numbers and what runs on them, or None where that is the plain update. Writes nothing.
 
-        Raises UntraceableError or ValueError, naming the line, if `update` cannot be traced and emitted.
+        Raises UntraceableError, naming the line, if `update` cannot be traced and emitted; and what `update` itself
+        raises where it refuses the numbers.
         """
         arrays, numbers = [weights, gradients], dict(hyper)
         for name, x in zip(self.names, state, strict=True):

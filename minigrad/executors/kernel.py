@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from minigrad.executors.listing import formula
+from minigrad.executors.listing import formula, symbol
 from minigrad.executors.trace import Apply, Constant, Expression, Statement, Symbol, Trace, UntraceableError
 
 __all__ = ["Kernel", "Line", "entrywise", "host", "infix", "kernel"]
@@ -297,7 +297,7 @@ def entrywise(
         return infix(x, leaf, call)
 
     for line in k.lines:
-        lines.append(f"{comment} {line.statement.name} ← {formula(line.statement.expression)}")
+        lines.append(f"{comment} {symbol(line.statement.name)} ← {formula(line.statement.expression)}")
         value = text(line.expression)
         lines.append(f"{declare}{line.name} = {value}{end}")
     written = []

@@ -24,7 +24,7 @@ from minigrad.rules import functions
 
 __all__ = [
     "COMPARISONS", "OPERATIONS", "OPPOSITE", "Apply", "Condition", "Constant", "Decide", "Expression", "Kind",
-    "Statement", "Symbol", "Trace", "UntraceableError", "evaluate", "trace",
+    "Statement", "Symbol", "Trace", "UnlistableError", "UntraceableError", "evaluate", "trace",
 ]  # fmt: skip
 
 Kind = Literal["array", "column", "scalar"]
@@ -110,6 +110,10 @@ class UntraceableError(TypeError):
     """A step does what no trace can say; the message names the line."""
 
 
+class UnlistableError(UntraceableError, ValueError):
+    """What a step computes is no flat list of statements that ends with ``(w, *state)``."""
+
+
 # Answers a condition: given the comparison, its operands, and the statements made so far.
 Decide = Callable[[str, tuple[Expression, ...], list[Statement]], bool]
 
@@ -150,8 +154,8 @@ def trace(
         UntraceableError: (a TypeError that names the line) the step branches on what depends on an array or a column,
             branches on a scalar that has no value, writes in place, or applies a function that is not in `OPERATIONS`;
             or a scalar state depends on a column.
-        ValueError: it uses a value whose name has since been given to another one, so that no flat list of
-            statements can say what it does; or its results are not ``(w, *state)``.
+        UnlistableError: (a ValueError too) it uses a value whose name has since been given to another one, so that no
+            flat list of statements can say what it does; or its results are not ``(w, *state)``.
 
     The trace function of the thread (a debugger's, or coverage's) is suspended meanwhile, and restored.
     """
@@ -164,16 +168,16 @@ def trace(
     with _answering(tracer, decide):
         returned = tracer.run(step, (w, g, *states), numbers)
     if not isinstance(returned, tuple) or len(returned) != len(names):
-        raise ValueError(f"a step returns a tuple of {', '.join(names)}, got {returned!r}")
+        raise UnlistableError(f"a step returns a tuple of {', '.join(names)}, got {returned!r}")
     for name, value in zip(names, returned, strict=True):
         if not isinstance(value, _Value):
-            raise ValueError(f"the step's result {name} does not depend on its arguments: {value!r}")
+            raise UnlistableError(f"the step's result {name} does not depend on its arguments: {value!r}")
         if not value.named:
             tracer.bind(name, value, *tracer.end)
     results = tuple(value.called({name}) for name, value in zip(names, returned, strict=True))
     for name, result in zip(names, results, strict=True):
         if name in scalars and result.kind == "array":
-            raise ValueError(f"the state {name} is one number, but the step computes it from arrays")
+            raise UnlistableError(f"the state {name} is one number, but the step computes it from arrays")
         if name in scalars and result.kind == "column":
             found = _columns((result,), tracer.statements)
             raise UntraceableError(f"the state {name} is one number for all models, but it would depend on {found}")
@@ -344,7 +348,7 @@ class _Tracer:
 
     def input(self, name: str, kind: Kind) -> _Value:
         if name in self._latest:
-            raise ValueError(f"two arguments of the step are called {name}")
+            raise UnlistableError(f"two arguments of the step are called {name}")
         symbol = Symbol(name, kind)
         self.inputs.append(symbol)
         return self._name(symbol, _Value(symbol))
@@ -478,7 +482,7 @@ def _check_order(trace: Trace) -> None:
     def check(read: Iterable[Symbol], where: str) -> None:
         for x in read:
             if current[x.name] != x:
-                raise ValueError(f"{where}: uses an earlier {x.name}, whose name was since given to another value")
+                raise UnlistableError(f"{where}: uses an earlier {x.name}, whose name was since given to another value")
 
     for statement in trace.statements:
         check(_read(statement.expression), f"{statement.file}:{statement.line}")

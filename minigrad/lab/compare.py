@@ -16,11 +16,12 @@ __all__ = ["Results", "compare", "whole_run"]
 
 @dataclass(frozen=True)
 class Results:
-    """The runs of a comparison, in order, by name."""
+    """The runs of a comparison, in order, by name; `examples` is how many the training set has."""
 
     settings: Settings
     runs: dict[str, Run]
     distances: dict[str, list[float]]
+    examples: int
 
     @property
     def steps(self) -> int:
@@ -90,7 +91,7 @@ def compare(settings: Settings, progress: Progress | None = None) -> Results:
                 runs[entry.name] = train(entry, settings, split, progress.watch)
                 progress.end()
     distances = {name: whole_run(run, runs[run.entry.partner]) for name, run in runs.items() if run.entry.partner}
-    return Results(settings, runs, distances)
+    return Results(settings, runs, distances, len(split.train_labels))
 
 
 def whole_run(run: Run, partner: Run) -> list[float]:

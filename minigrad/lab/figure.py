@@ -25,7 +25,7 @@ STYLES: dict[str, tuple[str, Any, float, int]] = {
     "loss_l2": (SKY, "-", 4.2, 2),
     "l2": (RED, (0, (4.5, 2.2)), 2.2, 3),
     "decay": (BLUE, "-", 1.0, 4),
-    "notes": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
+    "slips": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
     "loss_l1": (GREEN, "-", 2.4, 3),
     "prox_l1": (ORANGE, (0, (2.6, 1.6)), 1.3, 5),
     "l2_stationary": (PURPLE, (0, (6, 1.5, 1.2, 1.5)), 1.5, 5),
@@ -33,7 +33,7 @@ STYLES: dict[str, tuple[str, Any, float, int]] = {
 PREFIXES = {"sgd": "sgd", "momentum": "heavy_ball", "adam": "adam"}
 
 PARTNERS = (
-    "Partners: L2 and weight decay; the notes' loop and L2 in the loss; L1 in the loss and as soft threshold. "
+    "Partners: L2 and weight decay; the loop often seen and L2 in the loss; L1 in the loss and as soft threshold. "
     "θ₀: the common start."
 )
 PARTNERS_WITHOUT_SGD = "Partners: L2 and weight decay. θ₀: the common start."
@@ -123,7 +123,10 @@ def _losses(axes: Any, runs: list[Run]) -> None:
 
 
 def _distances(axes: Any, results: Results, runs: list[Run]) -> None:
-    """Draw each run's distance to its partner, on a logarithmic scale, which has no place for the 0 of the start."""
+    """Draw each run's distance to its partner, on a logarithmic scale, which has no place for the 0 of the start.
+
+    A single point makes no line, and gets a marker.
+    """
     drawn = set()
     for run in runs:
         pair = frozenset((run.entry.name, run.entry.partner))
@@ -132,7 +135,9 @@ def _distances(axes: Any, results: Results, runs: list[Run]) -> None:
         drawn.add(pair)
         found = [(s, d) for s, d in zip(run.steps, results.distances[run.entry.name], strict=True) if d > 0]
         if found:
-            axes.plot(*zip(*found, strict=True), **_style(run))
+            style = _style(run)
+            mark = {"marker": "o", "markersize": 2 + style["linewidth"]} if len(found) == 1 else {}
+            axes.plot(*zip(*found, strict=True), **style, **mark)
     axes.set_yscale("log")
     axes.minorticks_off()
 

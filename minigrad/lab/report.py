@@ -95,10 +95,12 @@ def _small(value: float | None) -> str:
 def notes(results: Results) -> list[str]:
     """Return what the columns mean, and what this run showed."""
     s = results.settings
+    batch = min(s.batch_size, results.examples)
+    steps = f"{results.steps} step{'s' * (results.steps > 1)} of {batch} example{'s' * (batch > 1)}"
     on = "weights, not biases" if s.on == "weights" else "all parameters, biases too"
     lines = [
-        f"{s.model}, {s.dtype}, {results.steps} steps of {s.batch_size} examples, schedule {s.schedule}, seed {s.seed}."
-        f" Regularised: {on}; by the notes' loop always all.",
+        f"{s.model}, {s.dtype}, {steps}, schedule {s.schedule}, seed {s.seed}. Regularised: {on}; by the loop often "
+        "seen always all.",
         "Data loss and penalty are apart; both at the end, the data loss over the training set. ‖w‖ and zeros: of "
         "weights.",
         "One step: both forms from the same weights, gradient and state, at every step of the run; the largest "

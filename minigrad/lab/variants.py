@@ -56,7 +56,7 @@ class Entry:
         name: as in ``minigrad show`` where the door is one of the optimizer's.
         family: "sgd", "momentum" or "adam".
         label: in words, for tables and legends.
-        door: "none", "loss", "gradient", "update", or "notes" for the loop of the notes.
+        door: "none", "loss", "gradient", "update", or "slips" for the loss with the slips of a loop often seen.
         make: ``make(params, numbers)``, the optimizer.
         penalty: ``penalty(numbers)``, Ω as a function of the parameters; None where nothing is penalised.
         partner: the name of the entry it is compared with, or None.
@@ -75,7 +75,7 @@ class Entry:
     @property
     def in_loss(self) -> bool:
         """Whether the penalty is added to the data loss before backward(): door 1."""
-        return self.door in ("loss", "notes")
+        return self.door in ("loss", "slips")
 
 
 def _sgd(**door: Callable[[Numbers], Any]) -> Callable[[Iterable[Any], Numbers], Any]:
@@ -106,8 +106,8 @@ def _l1(n: Numbers) -> L1:
     return L1(n.l1, on=n.on)
 
 
-def _notes(n: Numbers) -> Omega:
-    """The loop of the notes as written: no ½, and every parameter, biases too; the coefficient is the same."""
+def _slips(n: Numbers) -> Omega:
+    """What a loop often seen adds: no ½, and every parameter, biases too; the coefficient is the same."""
     return lambda params: n.l2 * sum((p**2.0).sum() for p in params)
 
 
@@ -128,7 +128,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("sgd_loss_l2", "sgd", "L2 in the loss", "loss", _sgd(), _l2, "sgd_decay", True),
     Entry("sgd_l2", "sgd", "L2 in the gradient", "gradient", _sgd(l2=_lambda, on=_on), _l2, "sgd_decay", True),
     Entry("sgd_decay", "sgd", "weight decay", "update", _sgd(decay=_eta, on=_on), None, "sgd_l2", True),
-    Entry("sgd_notes", "sgd", "the notes' loop as written", "notes", _sgd(), _notes, "sgd_loss_l2"),
+    Entry("sgd_slips", "sgd", "a loop often seen", "slips", _sgd(), _slips, "sgd_loss_l2"),
     Entry("sgd_loss_l1", "sgd", "L1 in the loss", "loss", _sgd(), _l1, "sgd_prox_l1"),
     Entry(
         "sgd_prox_l1", "sgd", "L1 as soft threshold", "update",

@@ -86,20 +86,21 @@ class _Layout:
 def conv2d(xp: Any, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0) -> Any:
     """Return the convolution of images with O filters (a cross-correlation, as everywhere in deep learning).
 
-    Shapes: x (N, H, W, C), weight (KH, KW, C, O), bias (O,) or None; the result is (N, OH, OW, O) with
-    OH = ⌊(H + 2·padding − KH) / stride⌋ + 1. Stride and padding (with zeros, on both sides) are integers or pairs.
+    Shapes: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), a number or None; the result is (N, OH, OW, O)
+    with OH = ⌊(H + 2·padding − KH) / stride⌋ + 1. Stride and padding (with zeros, on both sides) are integers or pairs.
 
     Source: Chellapilla, Puri and Simard, High performance convolutional neural networks for document processing
     (2006), §3, for the product of matrices.
     """
     layout = _Layout(x, weight, stride, padding)
     y = xp.empty((len(x), *layout.windows, weight.shape[3]), np.result_type(x.dtype, weight.dtype))
+    in_place = hasattr(bias, "dtype") and bias.dtype == y.dtype
     for images, columns in _columns(xp, x, weight, layout):
         some = _rows(y[images])
         xp.matmul(columns, _matrix(weight), out=some)
-        if bias is not None and bias.dtype == y.dtype:
+        if in_place:
             some += bias
-    return y if bias is None or bias.dtype == y.dtype else y + bias
+    return y if bias is None or in_place else y + bias
 
 
 conv2d.vjp(

@@ -48,8 +48,8 @@ def _matrices(xp: Any, g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     """Return x @ weight + bias.
 
-    Shapes: x (…, inputs), weight (inputs, outputs), bias (outputs,) or None; the result is (…, outputs). PyTorch
-    stores the transpose of this weight; Keras and Flax store this one.
+    Shapes: x (…, inputs), weight (inputs, outputs), bias (outputs,), a number or None; the result is (…, outputs).
+    PyTorch stores the transpose of this weight; Keras and Flax store this one.
     """
     if weight.ndim != 2:
         raise ValueError(f"weight must have shape (inputs, outputs), got {weight.shape}")
@@ -58,7 +58,7 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         y = y.reshape(*x.shape[:-1], weight.shape[1])
     if bias is None:
         return y
-    if y.dtype != bias.dtype:
+    if not hasattr(bias, "dtype") or y.dtype != bias.dtype:
         return y + bias
     y += bias
     return y

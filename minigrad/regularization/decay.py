@@ -17,7 +17,7 @@ class Decay:
 
     With α the base learning rate, s_t the schedule's multiplier and lr_t = s_t α, the factor on w is 1 − η_t and
 
-    - ``times=None``: η_t = rate. The last formula of the notes this project began with; TF-addons. λ_t = rate / lr_t.
+    - ``times=None``: η_t = rate. TF-addons. λ_t = rate / lr_t.
     - ``times="schedule"``: η_t = s_t · rate. The paper (arXiv 1711.05101), Composer. λ = rate / α, at every step.
     - ``times="lr"``: η_t = lr_t · rate. PyTorch, Keras, optax. λ = rate itself, at every step.
 

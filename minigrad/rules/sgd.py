@@ -8,8 +8,9 @@ __all__ = ["heavy_ball", "heavy_ball_inside", "nesterov", "sgd"]
 def sgd(g: Any, *, lr: Any) -> tuple[Any, ...]:
     """Gradient descent: δ = α g.
 
-    The one rule of this book that is linear in g and keeps no state, and hence the one for which λ = η/α makes
-    L2 in the gradient and weight decay the same algorithm.
+    The one rule of this book that returns α g itself. At λ = η/α the rule applied to λ w is therefore η w, and L2 in
+    the gradient and weight decay are one algorithm. To be linear in g and without state is not enough: see
+    `preconditioned`.
 
     Source: Robbins and Monro, "A stochastic approximation method", 1951, with the step of ``torch.optim.SGD``.
     """

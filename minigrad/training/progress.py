@@ -38,10 +38,11 @@ class Quiet:
 
 
 class PlainLines(Quiet):
-    """One line per epoch on standard output."""
+    """One line per epoch on standard output; `unit` is what is counted, where it is not epochs."""
 
-    def __init__(self, label: str = ""):
+    def __init__(self, label: str = "", unit: str = "epoch"):
         self.label = label
+        self.unit = unit
         self.epochs = 0
 
     def start(self, total: int, done: int, epochs: int) -> None:
@@ -51,15 +52,17 @@ class PlainLines(Quiet):
     def epoch(self, record: Record) -> None:
         """Print the line."""
         label = f"{self.label}  " if self.label else ""
-        print(f"{label}epoch {record['epoch']:>{len(str(self.epochs))}}/{self.epochs}  {describe(record)}", flush=True)
+        count = f"{record['epoch']:>{len(str(self.epochs))}}/{self.epochs}"
+        print(f"{label}{self.unit} {count}  {describe(record)}", flush=True)
 
 
 class LiveBar(Quiet):
-    """A bar drawn by rich: epoch, data loss, accuracy, ‖w‖ and the time that is left."""
+    """A bar drawn by rich: epoch (or another `unit`), data loss, accuracy, ‖w‖ and the time that is left."""
 
-    def __init__(self, label: str = "", console: Any = None):
+    def __init__(self, label: str = "", console: Any = None, unit: str = "epoch"):
         progress = need("rich.progress", "lab")
         self.label = label
+        self.unit = unit
         self.epochs = 0
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
@@ -79,7 +82,7 @@ class LiveBar(Quiet):
     def advance(self, epoch: int) -> None:
         """Move the bar by one step."""
         label = f"{self.label}  " if self.label else ""
-        self._bar.update(self._task, advance=1, description=f"{label}epoch {epoch}/{self.epochs}")
+        self._bar.update(self._task, advance=1, description=f"{label}{self.unit} {epoch}/{self.epochs}")
 
     def step(self, record: Record) -> None:
         """Show the newest numbers."""
@@ -107,10 +110,10 @@ def describe(record: Record) -> str:
     return "  ".join(parts)
 
 
-def reporter(progress: Any, label: str = "") -> Quiet:
+def reporter(progress: Any, label: str = "", unit: str = "epoch") -> Quiet:
     """Return who reports: a `Quiet` as given, nothing for False; else a bar in a terminal, plain lines without one.
 
-    Without rich the lines are plain in a terminal too.
+    Without rich the lines are plain in a terminal too. A loop that counts something else than epochs names its `unit`.
     """
     if isinstance(progress, Quiet):
         return progress
@@ -118,7 +121,7 @@ def reporter(progress: Any, label: str = "") -> Quiet:
         return Quiet()
     if sys.stdout.isatty():
         try:
-            return LiveBar(label)
+            return LiveBar(label, unit=unit)
         except ImportError:
             pass
-    return PlainLines(label)
+    return PlainLines(label, unit)

@@ -72,6 +72,8 @@ def test_a_quick_run_writes_its_figure_and_numbers(demo):
     said, _, out = demo("gpu_heatmap", "--quick", "--backend", "numpy", "--seed", 2)
     assert "on the CPU, smaller" in said
     assert "tilt of the best tenth" in said
+    assert "the best net:  step 12/12  data loss" in said
+    assert "epoch" not in said
     assert sorted(p.name for p in out.iterdir()) == [f"gpu_heatmap.{kind}" for kind in ("json", "png", "svg")]
     record = json.loads((out / "gpu_heatmap.json").read_text(encoding="utf-8"))
     assert record["seed"] == 2

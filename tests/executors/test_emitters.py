@@ -246,6 +246,22 @@ def test_a_branch_in_which_the_step_refuses_a_number_has_no_trace():
     assert listing_of(*branches(plain(rule), (), ("lr", "t"))) == ["t ≥ 1"]
 
 
+def test_a_branch_that_no_list_of_statements_can_say_is_not_left_out():
+    def twice(x):
+        delta = 2 * x
+        return delta
+
+    def rule(g, *, lr, t):
+        delta = lr * g
+        if t > 1:
+            return (delta,)
+        other = twice(delta)
+        return (delta + other,)
+
+    with pytest.raises(UntraceableError, match="uses an earlier delta"):
+        branches(plain(rule), (), ("lr", "t"))
+
+
 def test_a_loop_over_scalars_is_refused_when_it_has_no_end():
     def rule(g, *, lr, t):
         while t > 0:

@@ -173,6 +173,49 @@ def test_what_the_update_raises_auto_raises():
         Auto(())(plain_door(failing), np.ones(300), np.ones(300), [], {"lr": 0.1})
 
 
+def choosy(g, *, lr):
+    if lr > 1:
+        raise ValueError(f"lr must be at most 1, got {lr}")
+    return (lr * g,)
+
+
+def twice(x):
+    delta = 2 * x
+    return delta
+
+
+def reusing(g, *, lr):
+    delta = lr * g
+    other = twice(delta)
+    return (delta + other,)
+
+
+@pytest.mark.usefixtures("small")
+def test_numbers_that_an_update_refuses_do_not_make_it_plain_for_good():
+    run, update, w = Auto(()), plain_door(choosy), np.ones(300)
+    for lr in (2.0, 0.5, 3.0, 0.25):
+        if lr > 1:
+            with pytest.raises(ValueError, match=f"lr must be at most 1, got {lr}"):
+                run(update, w, np.ones(300), [], {"lr": lr})
+        else:
+            run(update, w, np.ones(300), [], {"lr": lr})
+    assert w.tolist() == [0.25] * 300
+    assert len((run._compiled or run._blocked)._known[update]) == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_what_no_list_of_statements_can_say_is_asked_once_and_executed_plainly(monkeypatch):
+    asked, ready = [], emitted.Emitted.ready
+    monkeypatch.setattr(
+        emitted.Emitted, "ready", lambda self, *arguments: (asked.append(self), ready(self, *arguments))[1]
+    )
+    run, update, w = Auto(()), plain_door(reusing), np.ones(300)
+    for _ in range(3):
+        run(update, w, np.ones(300), [], {"lr": 0.25})
+    assert len(asked) == 1
+    assert w.tolist() == [1 - 3 * 0.75] * 300
+
+
 @pytest.mark.usefixtures("small")
 def test_auto_asks_once_per_update_whether_it_is_ready(monkeypatch):
     asked, ready = [], emitted.Emitted.ready

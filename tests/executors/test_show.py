@@ -36,7 +36,7 @@ def scalars(lr, decay):
 
 def block(w, g, out0, out1, lr, k0):
     \"\"\"Update one block, in place.\"\"\"
-    # delta ← α g
+    # δ ← α g
     np.multiply(lr, g, out=out0)
     # w ← (1 − η) w − δ
     np.multiply(k0, w, out=out1)
@@ -62,6 +62,15 @@ def test_every_variant_can_be_shown_in_every_form(form, capsys):
 def test_a_rule_with_branches_is_shown_once_for_each(form):
     text = show(RADAM, form)
     assert text.count("where ρₜ > 5") == text.count("where ρₜ ≤ 5") == 1
+
+
+@pytest.mark.parametrize("form", ["numpy", "numba", "cuda"])
+def test_the_comments_of_a_kernel_are_the_lines_of_the_listing(form):
+    for name in ("adamw", "amsgrad", "nadamw"):
+        listed = {line.partition("    ")[0] for line in show(name).splitlines() if " ← " in line}
+        found = {line.lstrip(" #/") for line in show(name, form).splitlines() if " ← " in line}
+        assert found <= listed
+        assert len(found) >= 5
 
 
 def test_the_forms_import_nothing_that_they_are_written_for(monkeypatch):

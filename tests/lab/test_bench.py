@@ -167,7 +167,7 @@ def test_the_json_has_what_its_readers_rely_on(results):
     assert read.keys() == {"format", "minigrad", "quick", "pace", "machine", "works"}
     assert read["pace"] == {"rounds": 2, "turn": 1e-4, "pause": 0.0, "most": 3}
     for one in read["works"]:
-        assert one.keys() == {"name", "title", "reference", "limits", "cases"}
+        assert one.keys() == {"name", "title", "reference", "limits", "share", "cases"}
         for case in one["cases"]:
             assert case.keys() == {"name", "facts", "tolerance", "contenders"}
             for entry in case["contenders"]:
@@ -203,10 +203,20 @@ def test_times_are_told_in_units_that_suit_them():
 
 
 def test_the_report_says_how_many_rounds_cases_had_that_were_measured_again(results):
-    assert "2 rounds of" in report.machine(results)
+    assert "2 rounds, with turns of" in report.machine(results)
     again = json.loads(json.dumps(results))
     again["works"][0]["cases"][0]["contenders"][0]["seconds"]["rounds"].append(1.0)
-    assert "2 to 3 rounds of" in report.machine(again)
+    assert "2 to 3 rounds, with turns of" in report.machine(again)
+
+
+def test_the_report_says_how_long_a_turn_of_every_work_is_and_of_how_many_repeats(results):
+    assert "turns of about 0.0001 s and 1 to 3 repeats" in report.machine(results)
+    shared = json.loads(json.dumps(results))
+    shared["works"][1]["share"] = 0.5
+    assert "turns of about 0.0001 s (Invented: 5e-05 s) and 1 to 3 repeats" in report.machine(shared)
+    for one in shared["works"]:
+        del one["share"]  # as in results of before it was written down
+    assert "turns of about 0.0001 s (Invented: 2e-05 s) and" in report.machine(shared)
 
 
 def test_the_page_has_every_work_every_contender_that_was_timed_and_the_reasons_of_the_others(results):
@@ -346,12 +356,13 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_a_bar_in_a_terminal_lines_elsewhere_and_nothing_when_quiet(monkeypatch):
-    for file, words in ((Terminal(), "1/2"), (io.StringIO(), "[2/2] step, b: done")):
+    for file, words in ((Terminal(), ("━", "2/2", "step, b: done")), (io.StringIO(), ("[2/2] step, b: done",))):
         with progress.telling(2, file=file) as tell:
             tell(0, "step, a", "numpy prepares")
             tell(1, "step, a", "done")
             tell(2, "step, b", "done")
-        assert words in file.getvalue() or "2/2" in file.getvalue()
+        assert all(word in file.getvalue() for word in words)
+        assert ("━" in file.getvalue()) == file.isatty()
     quiet = io.StringIO()
     with progress.telling(2, quiet=True, file=quiet) as tell:
         tell(2, "step, b", "done")

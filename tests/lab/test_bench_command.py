@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minigrad.lab.bench import command
+from minigrad.cli import main
+from minigrad.lab.bench import command, figure, page
 from minigrad.lab.bench.bench import Plan, bench
 from minigrad.lab.bench.case import Case
 from minigrad.lab.bench.work import WORKS, Work
@@ -64,10 +65,39 @@ def test_what_is_measured_again_takes_its_place_in_earlier_results(invented, tmp
     assert found["works"][1]["cases"][1] == kept
     assert found["works"][1]["cases"][0]["contenders"][2]["ratio"]["reference"]["median"] == 1.5
     assert found["machine"] == earlier["machine"]
-    earlier["machine"]["cores"] = 100
-    (tmp_path / "b.json").write_text(json.dumps(earlier))
-    with pytest.raises(ValueError, match="results of this machine: its cores is"):
-        command.checked(order("--into", tmp_path / "b.json"))
+
+
+def test_results_are_not_put_beside_those_of_another_machine_library_or_pace(invented, tmp_path):
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 0
+    text, file = (tmp_path / "bench.json").read_text("utf-8"), tmp_path / "other.json"
+    command.checked(order("--quick", "--into", tmp_path / "bench.json"))
+
+    def refused(message, options, change):
+        other = json.loads(text)
+        change(other)
+        file.write_text(json.dumps(other))
+        with pytest.raises(ValueError, match=message):
+            command.checked(order("--into", file, *options))
+
+    def released(name, version):
+        return lambda other: other["machine"]["versions"].update({name: version})
+
+    quick = ["--quick"]
+    refused("of this machine: its cores is .*, not 100", quick, lambda other: other["machine"].update(cores=100))
+    refused("of the same libraries: numpy .* here, 1.2.3 there", quick, released("numpy", "1.2.3"))
+    refused("of the same libraries: minitorch none here, 1.0 there", quick, released("minitorch", "1.0"))
+    refused("numpy .* here, none there", quick, lambda other: other["machine"]["versions"].pop("numpy"))
+    refused("BLAS .* here, abacus there", quick, lambda other: other["machine"].update(blas="abacus"))
+    refused("of the same pace: a turn is 0.05 s, not 1 s", quick, lambda other: other["pace"].update(turn=1.0))
+    refused("of a quick run, and this one is not", [], lambda other: None)
+    refused("of a full run, and --quick is not one", quick, lambda other: other.update(quick=False))
+
+
+def test_page_and_figure_are_what_the_written_json_says(invented, tmp_path):
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 0
+    written = json.loads((tmp_path / "bench.json").read_text("utf-8"))
+    assert (tmp_path / "bench.md").read_bytes() == page.render(written)
+    assert (tmp_path / "bench.svg").read_bytes() == figure.render(written)["bench.svg"]
 
 
 def test_the_check_ends_with_0_on_the_same_ratios_with_1_on_a_worse_one_and_writes_nothing(invented, tmp_path, capsys):
@@ -109,7 +139,10 @@ def test_patterns_choose_cases_of_the_works_that_have_some_and_leave_the_others_
         (["--contenders", "numpi"], "unknown contender 'numpi'; did you mean numpy?"),
         (["--rounds", "0"], "rounds must be an integer ≥ 1"),
         (["--threads", "100000"], "would wait for each other"),
-        (["--slack", "-1", "--out", "unused"], "slack must be ≥ 0"),
+        (["--slack", "-1", "--check", "unused"], "slack must be ≥ 0"),
+        (["--slack", "0.2"], "--slack is how much --check allows, and --check was not given"),
+        (["--check", "unused", "--out", "unused"], "--check writes nothing, so --out cannot be given with it"),
+        (["--check", "unused", "--into", "unused"], "--check writes nothing, so --into cannot be given with it"),
         (["--cases", "step, x*"], "no case matches --cases 'step, x.*'; there are, for instance"),
     ],
 )
@@ -120,12 +153,42 @@ def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_result_is_refused(tmp_path):
-    file = tmp_path / "bench.json"
-    for text, message in (("no json", "is no JSON"), ("[]", "no result of the bench")):
-        file.write_text(text)
-        with pytest.raises(ValueError, match=message):
-            command.checked(order("--check", file))
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "bench.json is no JSON: "),
+        ("[]", "is no result of the bench: it is no JSON object"),
+        ('{"works": [], "machine": {}}', "is no result of the bench: it lacks quick, pace"),
+        ('{"quick": true, "pace": {}, "works": [], "machine": {}}', "is no result of the bench: 'versions' is missing"),
+        ('{"quick": true, "pace": {}, "works": [], "machine": null}', "is no result of the bench: 'NoneType' object"),
+        ('{"quick": true, "pace": {}, "works": [], "machine": []}', "is no result of the bench: "),
+        ('{"quick": true, "pace": {}, "works": [3], "machine": {}}', "is no result of the bench: "),
+    ],
+)
+@pytest.mark.parametrize("option", ["--check", "--into"])
+def test_a_file_that_is_no_result_is_refused_in_one_line(option, text, message, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bench.json").write_text(text)
+    assert main(["bench", option, "bench.json"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_a_record_that_has_nothing_to_compare_is_refused_before_anything_is_measured(
+    invented, monkeypatch, tmp_path, capsys
+):
+    assert command.run(order("--quick", "--quiet", "--out", tmp_path)) == 0
+    other = Work("limits", "Others", lambda quick: [Case("case", {})], ("numpy", "minigrad-plain"), "numpy")
+    monkeypatch.setitem(WORKS, "limits", other)
+    monkeypatch.setattr(command, "bench", None)  # nobody may call it
+    file = str(tmp_path / "bench.json")
+    command.checked(order("--check", file))
+    capsys.readouterr()
+    for chosen in (["limits"], ["--contenders", "numpy"]):
+        assert main(["bench", *chosen, "--check", file]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "--check has nothing to compare: " in line
 
 
 def test_a_missing_extra_is_named(monkeypatch, tmp_path):

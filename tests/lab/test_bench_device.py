@@ -219,7 +219,7 @@ def made_up(**changed):
             cases.append({"name": case.name, "facts": dict(case.facts), "contenders": entries})
         works.append({**one.as_dict(), "cases": cases})
     about = {**machine.describe(1), "device": DEVICE}
-    return {"format": 1, "pace": {"rounds": 1, "turn": 0.1}, "machine": about, "works": works}
+    return {"format": 1, "pace": {"rounds": 1, "turn": 0.1, "most": 2000}, "machine": about, "works": works}
 
 
 def told(results):

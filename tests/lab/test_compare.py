@@ -53,7 +53,7 @@ def test_the_fourteen_entries_are_those_of_the_list_and_partners_are_of_the_same
         ("sgd", "sgd_loss_l2", "loss", "L2 in the loss"),
         ("sgd", "sgd_l2", "gradient", "L2 in the gradient"),
         ("sgd", "sgd_decay", "update", "weight decay"),
-        ("sgd", "sgd_notes", "notes", "the notes' loop as written"),
+        ("sgd", "sgd_slips", "slips", "a loop often seen"),
         ("sgd", "sgd_loss_l1", "loss", "L1 in the loss"),
         ("sgd", "sgd_prox_l1", "update", "L1 as soft threshold"),
         ("momentum", "heavy_ball_l2", "gradient", "L2, λ = η/α"),
@@ -91,18 +91,18 @@ def test_the_identity_holds_at_every_step_within_the_bound_which_is_not_vacuous(
 
 def test_one_step_differences_of_what_is_not_one_algorithm_are_far_beyond_rounding(sgd):
     same = sgd.runs["sgd_l2"].one_step.weights
-    assert sgd.runs["sgd_notes"].one_step.weights > 100 * same
+    assert sgd.runs["sgd_slips"].one_step.weights > 100 * same
     assert sgd.runs["sgd_loss_l1"].one_step.weights > 100 * same
 
 
-def test_the_notes_loop_acts_twice_as_strongly_and_on_biases_too():
+def test_the_loop_often_seen_acts_twice_as_strongly_and_on_biases_too():
     # α = 1, η = 0.5: λ = 0.5, so that Σp² with the coefficient λ has the gradient p, on weights and biases alike.
-    run = trained("sgd_notes", lr=1.0, decay=0.5)
+    run = trained("sgd_slips", lr=1.0, decay=0.5)
     # What the partner lacks after the first step is α λ w on weights.
     assert run.one_step.weights >= 0.5 * largest(run.points[:1]) - rounding(run)
     n = Settings(lr=1.0, decay=0.5).numbers("sgd", None)
     bias = Parameter(np.full(3, 2.0), role="bias")
-    assert BY_NAME["sgd_notes"].penalty(n)([bias]).item() == 0.5 * 12
+    assert BY_NAME["sgd_slips"].penalty(n)([bias]).item() == 0.5 * 12
     assert BY_NAME["sgd_loss_l2"].penalty(n)([bias]) == 0
 
 

@@ -3,8 +3,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from minigrad.data import digits
 from minigrad.lab import ENTRIES, Settings, compare
-from minigrad.lab.figure import STYLES, render
+from minigrad.lab.figure import STYLES, draw, render
 from minigrad.lab.output import check_directory, write_all
 from minigrad.lab.progress import Bars, Lines, Silent, progress_for
 from minigrad.lab.report import ROUNDINGS, WIDTH, notes, print_report
@@ -51,6 +52,18 @@ def test_the_notes_report_a_disagreement_of_the_weights_that_was_measured(monkey
     run = compare(Settings(optimizer="momentum", epochs=1, batch_size=512))
     monkeypatch.setattr(run.runs["heavy_ball_l2"].one_step, "roundings", 2 * ROUNDINGS)
     assert "u·max|w|: more than rounding" in notes(run)[-1]
+
+
+def test_one_step_on_all_examples_is_called_so_and_can_be_seen():
+    run, examples = compare(Settings(optimizer="sgd", epochs=1, batch_size=5000)), len(digits().train_labels)
+    assert f"mlp, float64, 1 step of {examples} examples, " in notes(run)[0]
+    distances = draw(run).axes[2].lines
+    assert [(len(line.get_xdata()), line.get_marker()) for line in distances] == 4 * [(1, "o")]
+
+
+def test_several_steps_are_counted_and_drawn_as_lines(results):
+    assert f"mlp, float64, {results.steps} steps of 256 examples, " in notes(results)[0]
+    assert {line.get_marker() for axes in draw(results).axes for line in axes.lines} == {"None"}
 
 
 def test_the_figure_is_the_same_bytes_for_the_same_results_and_an_svg_without_a_date(results):

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
 
@@ -137,21 +139,34 @@ def test_a_missing_extra_is_named(module, section, monkeypatch, tmp_path, capsys
     assert '"proof"' in capsys.readouterr().err
 
 
-def test_a_section_needs_no_more_than_it_imports(monkeypatch):
+def test_a_section_needs_no_more_than_it_imports(monkeypatch, capsys):
     for module in ("z3", "sympy", "flint", "hypothesis", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)
-    assert tasks(chosen(["floating"]))
+    monkeypatch.setattr(report, "version", only_numpy)
+    decided = [decide(task) for task in tasks(chosen(["floating"])) if task.claim == "bits.exact"]
+    report.print_report(decided)
+    assert "All as expected" in capsys.readouterr().out
+    found = report.as_dict(decided, False)
+    assert found["provers"] == {"numpy": np.__version__}
+    assert f"with numpy {np.__version__}." in report.as_markdown(found).decode()
+    assert latex.document(decided)
 
 
-def test_a_section_that_is_listed_elsewhere_is_summed_up_but_its_failures_are_listed(monkeypatch):
-    monkeypatch.setitem(SECTIONS, "invented", dataclasses.replace(INVENTED, elsewhere="there"))
+def only_numpy(name):
+    if name != "numpy":
+        raise PackageNotFoundError(name)
+    return np.__version__
+
+
+def test_a_section_of_many_claims_is_summed_up_but_its_failures_are_listed(monkeypatch):
+    monkeypatch.setitem(SECTIONS, "invented", dataclasses.replace(INVENTED, many=True))
     decided = outcomes(True)
     said = io.StringIO()
     report.print_report(decided, said)
     page = report.as_markdown(report.as_dict(decided, True)).decode()
     for text in (said.getvalue(), page):
         assert "2 hold and 2 break, as they should" in text.replace(" claims", "")
-        assert "there" in text
+        assert "prove.json" in text
         assert "it holds" in text
         assert "1 + 1 is 2" not in text
 

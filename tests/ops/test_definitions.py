@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,18 @@ def test_normalised_entries_have_mean_0_and_variance_1():
         y = f(x, np.ones(3), np.zeros(3), eps=0).data
         np.testing.assert_allclose(y.mean(axis=axis), 0, atol=1e-13)
         np.testing.assert_allclose(y.var(axis=axis), 1, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bias", [1.5, 2, np.float64(1.5)])
+def test_a_bias_that_is_one_number_is_added_to_every_entry_and_changes_no_dtype(bias, dtype):
+    s = Source(0)
+    for f, shape, of_weight in ((mg.linear, (2, 3), (3, 4)), (mg.conv2d, (2, 3, 3, 2), (2, 2, 2, 4))):
+        x, weight = (mg.tensor(s.normal(*n).astype(dtype), requires_grad=True) for n in (shape, of_weight))
+        y, bare = f(x, weight, bias), f(x, weight)
+        assert y.dtype == dtype
+        assert np.array_equal(y.data, bare.data + dtype(bias))
+        assert np.array_equal(*(mg.grad(lambda w, b=b: f(x.data, w, b).sum())(weight).data for b in (bias, None)))
 
 
 def test_scatter_is_the_transpose_of_getitem():

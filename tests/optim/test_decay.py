@@ -39,7 +39,7 @@ def halves(step):
 @pytest.mark.parametrize(
     ("words", "factors"),
     [
-        ({"decay": 0.5, "times": None}, (0.5, 0.5)),  # the notes' last formula
+        ({"decay": 0.5, "times": None}, (0.5, 0.5)),  # TF-addons
         ({"decay": 0.5}, (0.5, 0.75)),  # the paper
         ({"decay": 0.5, "times": "lr"}, (0.875, 0.9375)),  # PyTorch, Keras, optax
         ({"decay": 0.5, "decay_schedule": lambda k: k / 2}, (1, 0.75)),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad.proof import floating
+from minigrad.proof.adversarial import Found, Step, reached
 
 CLAIMS = {c.name: c for c in floating.claims()}
 
@@ -41,6 +42,15 @@ def test_a_wrong_door_turns_it_false(dtype, claim, wrong, monkeypatch):
             CLAIMS[f"{claim}.{dtype}"].prove()
     else:
         assert not CLAIMS[f"{claim}.{dtype}"].prove().holds
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_stored_steps_that_err_by_less_than_is_claimed_do_not_attain_the_bound(dtype, monkeypatch):
+    true = floating.stored(dtype)
+    exact = Step(dtype, 1.0, 0.0, 0.5, 0.25)
+    idle = {key: Found(exact, float(reached(exact, *key))) for key in true}
+    monkeypatch.setattr(floating, "stored", lambda name: idle)
+    assert not CLAIMS[f"attained.{dtype}"].prove().holds
 
 
 @pytest.mark.parametrize("claim", ["bits.powers_of_two", "bits.exact"])

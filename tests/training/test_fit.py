@@ -443,6 +443,19 @@ def test_in_a_terminal_a_live_bar_shows_epoch_loss_accuracy_and_norm():
     assert all(word in text for word in ("SGD", "epoch 3/3", "data loss", "accuracy", "‖w‖"))
 
 
+def test_a_loop_that_counts_something_else_than_epochs_is_shown_in_its_own_unit(capsys):
+    rich = pytest.importorskip("rich.console")
+    out = io.StringIO()
+    bar = progress.LiveBar("net", rich.Console(file=out, force_terminal=True, width=140), unit="step")
+    for show in (bar, progress.PlainLines("net", unit="step")):
+        with show:
+            show.start(9, 0, 9)
+            show.advance(1)
+            show.epoch({"epoch": 9, "norm": 1.0})
+    assert "net  step 1/9" in out.getvalue()
+    assert capsys.readouterr().out == "net  step 9/9  ‖w‖ 1.000\n"
+
+
 def test_without_rich_a_terminal_gets_plain_lines(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

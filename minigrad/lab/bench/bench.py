@@ -57,6 +57,16 @@ class Plan:
         taken = [n for n in work.contenders if not self.contenders or n in self.contenders or n == work.reference]
         return [n for n in taken if not (self.quick and n in SLOW and n not in self.contenders)]
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Return every case, as "work, case", with each of those who take part in it."""
+        return {
+            (f"{work.name}, {case.name}", name)
+            for work in self.works
+            for case in self.cases(work)
+            for name in self.names(work)
+            if not case.only or name in case.only
+        }
+
 
 def bench(plan: Plan, tell: Tell, modules: Mapping[str, str] = MODULES) -> dict[str, Any]:
     """Measure everything in `plan`; return what goes into JSON. A contender that fails is reported, never raised."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SLACK", "Comparison", "best", "compare", "compared"]
+__all__ = ["SLACK", "Comparison", "best", "compare", "compared", "ratios"]
 
 SLACK = 0.3  # of a ratio: short runs scatter by a tenth or two, and a lost optimisation costs more
 
@@ -62,6 +62,11 @@ def compare(recorded: Mapping[str, Any], found: Mapping[str, Any], slack: float 
     return comparisons
 
 
+def ratios(results: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return of which case, as "work, case", and contender the results have a ratio that can be compared."""
+    return {(case, entry["name"]) for case, entry in _entries(results) if _ratio(entry) is not None}
+
+
 def best(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Comparison]:
     """Return the comparisons of `first`, those that failed replaced by what a second measurement found."""
     again = {(c.case, c.contender): c for c in second}
@@ -77,11 +82,14 @@ def _entries(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _one(case: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any], slack: float) -> Comparison | None:
-    before = old.get("ratio", {}).get("reference")
+    before, now = _ratio(old), _ratio(new)
     if before is None:
         return None
-    now = new.get("ratio", {}).get("reference")
-    if now is None:
-        reason = f"{new['status']}: {new.get('reason', 'there is no reference')}"
-        return Comparison(case, name, before["best"], None, reason, slack)
-    return Comparison(case, name, before["best"], now["best"], "", slack)
+    reason = f"{new['status']}: {new.get('reason', 'there is no reference')}" if now is None else ""
+    return Comparison(case, name, before, now, reason, slack)
+
+
+def _ratio(entry: Mapping[str, Any]) -> float | None:
+    """Return the ratio of the fastest repeats, or None where the contender or the reference was not timed."""
+    to_reference = entry.get("ratio", {}).get("reference")
+    return None if to_reference is None else to_reference["best"]

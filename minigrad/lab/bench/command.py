@@ -15,7 +15,7 @@ from typing import Any
 from minigrad.backend import use_backend
 from minigrad.extras import need
 from minigrad.lab import output
-from minigrad.lab.bench import check, figure, machine, page, report
+from minigrad.lab.bench import check, figure, machine, page, record, report
 from minigrad.lab.bench.bench import Plan, as_json, bench
 from minigrad.lab.bench.contenders import LABELS
 from minigrad.lab.bench.progress import telling
@@ -36,6 +36,7 @@ DESCRIPTION = (
     "many bytes, launches; the files carry the name of the GPU."
 )
 QUICK = Pace(rounds=5, turn=0.05)
+OUT = Path("minigrad-bench")
 
 
 @dataclass(frozen=True)
@@ -72,25 +73,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cases", nargs="+", default=[], metavar="PATTERN", help='of works that have such cases, only these: "update, '
         '* 1e6" or "step, mlp*" (default: all)')  # fmt: skip
     add("--quick", action="store_true", help="a few cases, in about a minute")
-    add("--out", type=Path, default=Path("minigrad-bench"), metavar="DIR",
-        help="where the files go (default: %(default)s)")  # fmt: skip
-    add("--into", type=Path, metavar="FILE", help="a recorded bench.json: what is measured takes the place of the same "
-        "cases there, and all is written to --out")  # fmt: skip
+    add("--out", type=Path, metavar="DIR", help=f"where the files go (default: {OUT})")
+    add("--into", type=Path, metavar="FILE", help="a recorded bench.json of this machine and these libraries: what "
+        "is measured takes the place of the same cases there, and all is written to --out")  # fmt: skip
     add("--check", type=Path, metavar="FILE", help="a recorded bench.json; measure quickly, compare, write nothing")
-    add("--slack", type=float, default=check.SLACK, metavar="F",
-        help="with --check: by what fraction a ratio may have grown (default: %(default)s)")  # fmt: skip
+    add("--slack", type=float, metavar="F",
+        help=f"with --check: by what fraction a ratio may have grown (default: {check.SLACK})")  # fmt: skip
     add("--quiet", action="store_true", help="no progress; only the tables and the names of the files")
 
 
 def checked(options: argparse.Namespace) -> Order:
     """Return what `options` ask for. ValueError, ImportError or OSError say what cannot be done."""
+    _fitting(options)
+    slack = check.SLACK if options.slack is None else nonnegative("slack", options.slack)
     with use_backend(options.backend):  # which says what is missing for it
         here = machine.describe(1, options.backend)
     works = chosen(options.works, options.backend)
     _known(options.contenders)
-    recorded = None if options.check is None else _recorded(options.check)
+    recorded = None if options.check is None else record.read(options.check)
     if recorded is not None:
-        _alike("--check", recorded, here)
+        record.alike("--check", recorded, here)
     quick = options.quick or recorded is not None
     pace = QUICK if quick else Pace()
     if options.rounds is not None:
@@ -98,18 +100,29 @@ def checked(options: argparse.Namespace) -> Order:
     contenders = options.contenders or (() if recorded is None else [n for n in LABELS if check.compared(n)])
     for module in ("rich", "matplotlib"):
         need(module, "lab")
-    threads = _threads(options.threads, recorded)
-    plan = Plan(works, quick, contenders, threads, pace, options.cases, options.backend)
+    plan = Plan(works, quick, contenders, _threads(options.threads, recorded), pace, options.cases, options.backend)
     for pattern in options.cases:
         titles = [f"{work.name}, {case.name}" for work in works for case in work.cases(quick)]
         if not fnmatch.filter(titles, pattern):
             raise ValueError(f"no case matches --cases {pattern!r}; there are, for instance, {', '.join(titles[:3])}")
-    directory = None if recorded is not None else output.check_directory(options.out)
-    earlier = None if options.into is None else _recorded(options.into)
+    if recorded is not None and not plan.pairs() & check.ratios(recorded):
+        asked = ", ".join(work.name for work in works)
+        raise ValueError(f"--check has nothing to compare: {options.check} and {asked} share no ratio of minigrad")
+    directory = None if recorded is not None else output.check_directory(options.out or OUT)
+    earlier = None if options.into is None else record.read(options.into)
     if earlier is not None:
-        _alike("--into", earlier, here)
-        _this_machine(earlier["machine"], {**here, "threads": threads})
-    return Order(plan, directory, recorded, earlier, nonnegative("slack", options.slack), options.quiet)
+        record.alike("--into", earlier, here)
+        record.completable(earlier, plan, here)
+    return Order(plan, directory, recorded, earlier, slack, options.quiet)
+
+
+def _fitting(options: argparse.Namespace) -> None:
+    """Refuse options that the others would make idle."""
+    if options.check is None and options.slack is not None:
+        raise ValueError("--slack is how much --check allows, and --check was not given")
+    for name in ("into", "out"):
+        if options.check is not None and getattr(options, name) is not None:
+            raise ValueError(f"--check writes nothing, so --{name} cannot be given with it")
 
 
 def execute(order: Order) -> int:
@@ -130,7 +143,8 @@ def execute(order: Order) -> int:
         return int(not all(comparison.ok for comparison in comparisons))
     report.print_report(found)
     if order.earlier is not None:
-        found = _within(order.earlier, found)
+        found = record.completed(order.earlier, found)
+    found = json.loads(as_json(found))  # page and figure are of what is written, to its last digit
     assert order.directory is not None
     stem = machine.stem(found)
     written = output.write_all(
@@ -154,16 +168,6 @@ def _again(order: Order, recorded: dict[str, Any], comparisons: list[check.Compa
     return check.best(comparisons, check.compare(recorded, found, order.slack))
 
 
-def _within(earlier: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the earlier results with the cases that were measured again in their places, and new ones behind."""
-    works = {work["name"]: dict(work) for work in earlier["works"]}
-    for work in found["works"]:
-        old = works.get(work["name"], {**work, "cases": []})
-        cases = {case["name"]: case for case in [*old["cases"], *work["cases"]]}
-        works[work["name"]] = {**work, "cases": list(cases.values())}
-    return {**earlier, "works": list(works.values())}
-
-
 def _bad(entry: Mapping[str, Any]) -> bool:
     own = entry["name"].startswith("minigrad")
     return entry["status"] == "wrong" or (own and entry["status"] in ("failed", "died"))
@@ -180,34 +184,6 @@ def _known(names: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, LABELS, n=1, cutoff=0.4)
             known = f"did you mean {near[0]}?" if near else f"known: {', '.join(LABELS)}"
             raise ValueError(f"unknown contender {name!r}; {known}")
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(found, dict) or not {"works", "machine"} <= found.keys():
-        raise ValueError(f"{path} is no result of the bench")
-    return found
-
-
-def _alike(option: str, recorded: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Refuse results of the host on a device, and the other way round."""
-    theirs = machine.device(recorded)
-    if (theirs is None) != ("device" not in here):
-        what = "the host" if theirs is None else f"{theirs['name']}, with --backend cupy"
-        raise ValueError(f"{option} was given results of {what}")
-
-
-def _this_machine(theirs: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Refuse earlier results that another machine, or another number of threads, would be put beside."""
-    pairs = [(name, theirs[name], here[name]) for name in ("processor", "cores", "threads")]
-    if "device" in here:
-        pairs += [(f"device's {name}", theirs["device"][name], here["device"][name]) for name in ("name", "cuda")]
-    for name, then, now in pairs:
-        if then != now:
-            raise ValueError(f"--into needs results of this machine: its {name} is {now!r}, not {then!r}")
 
 
 def _threads(asked: int | None, recorded: dict[str, Any] | None) -> int:

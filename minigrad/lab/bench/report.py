@@ -7,6 +7,7 @@ from minigrad.extras import need
 from minigrad.lab.bench import machine as machines
 from minigrad.lab.bench.check import Comparison
 from minigrad.lab.bench.contenders import LABELS
+from minigrad.lab.bench.work import works
 
 __all__ = ["beside", "device", "machine", "out", "per", "print_comparison", "print_report", "rate", "seconds"]
 
@@ -55,7 +56,7 @@ def machine(found: Mapping[str, Any]) -> str:
     return device(found) + (
         f"{m['processor']}, {m['cores']} cores, {m['threads']} threads for every contender, {m['blas']}, "
         f"load {m['load_before']} before. {m['python']}, {versions}. "
-        f"{_rounds(found)} rounds of {found['pace']['turn']:g} s: medians, quartiles in brackets."
+        f"{_rounds(found)} rounds, with turns of {_turns(found)}: medians and quartiles."
     )
 
 
@@ -65,6 +66,18 @@ def _rounds(found: Mapping[str, Any]) -> str:
     counts = {len(e["seconds"]["rounds"]) for case in cases for e in case["contenders"] if e["status"] == "timed"}
     counts = counts or {found["pace"]["rounds"]}
     return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(*counts)
+
+
+def _turns(found: Mapping[str, Any]) -> str:
+    """Return how long a turn of every work is, and how many repeats it has: one lasts as long as it lasts."""
+    pace, known = found["pace"], works("numpy" if machines.device(found) is None else "cupy")
+    titles: dict[float, list[str]] = {}
+    for work in found["works"]:
+        share = work["share"] if "share" in work else known[work["name"]].share  # results once did not have it
+        titles.setdefault(share * pace["turn"], []).append(work["title"])
+    (usual, _), *others = sorted(titles.items(), reverse=True) or [(pace["turn"], [])]
+    told = "".join(f" ({' and '.join(of)}: {length:g} s)" for length, of in others)
+    return f"about {usual:g} s{told} and 1 to {pace['most']} repeats"
 
 
 def device(found: Mapping[str, Any]) -> str:

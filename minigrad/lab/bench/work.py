@@ -40,7 +40,10 @@ class Work:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a reader of the results needs to know."""
-        return {"name": self.name, "title": self.title, "reference": self.reference, "limits": list(self.limits)}
+        return {
+            "name": self.name, "title": self.title, "reference": self.reference, "limits": list(self.limits),
+            "share": self.share,
+        }  # fmt: skip
 
 
 OWN = ("minigrad", "minigrad-plain", "minigrad-numpy", "minigrad-numba")

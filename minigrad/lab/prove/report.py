@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from minigrad.extras import need
@@ -22,9 +22,17 @@ def as_dict(outcomes: Sequence[Outcome], thorough: bool) -> dict[str, Any]:
         "format": 1,
         "minigrad": __version__,
         "thorough": thorough,
-        "provers": {name: version(name) for name in PROVERS},
+        "provers": {name: found for name in PROVERS if (found := _version(name))},
         "claims": [outcome.as_dict() for outcome in outcomes],
     }
+
+
+def _version(name: str) -> str | None:
+    """Return the version of a prover, or None where it is not installed: a section needs no other than its own."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def as_json(found: Mapping[str, Any]) -> bytes:
@@ -49,13 +57,15 @@ def as_markdown(found: Mapping[str, Any]) -> bytes:
 
 
 def _rows(section: Section, claims: list[dict[str, Any]]) -> list[str]:
-    listed = [c for c in claims if not section.elsewhere or c["found"] != c["expected"]]
+    listed = [c for c in claims if not section.many or c["found"] != c["expected"]]
     rows = [f"| {_cell(c['statement'])} | **{c['found']}** | {_cell(c['shown'])} |" for c in listed]
     table = ["| claim | found | shown |", "|---|---|---|", *rows] if rows else []
     if len(listed) < len(claims):
         rest = [c for c in claims if c not in listed]
         held = sum(c["found"] == "holds" for c in rest)
-        summed = f"{held} claims hold and {len(rest) - held} break, as they should; one by one: {section.elsewhere}."
+        summed = (
+            f"{held} claims hold and {len(rest) - held} break, as they should; [prove.json](prove.json) has every one."
+        )
         table += ["", summed] if rows else [summed]
     return table
 
@@ -101,14 +111,15 @@ def _table(section: Section, outcomes: list[Outcome]) -> Any:
     made.add_column("found", no_wrap=True)
     made.add_column("claim", ratio=1)
     made.add_column("shown", ratio=1)
-    listed = [o for o in outcomes if not (section.elsewhere and o.ok)]
+    listed = [o for o in outcomes if not (section.many and o.ok)]
     for o in listed:
         shown = o.evidence.shown if o.evidence else o.error or ""
         made.add_row(_mark(o.ok), o.found, text(o.statement), text(shown))
     if len(listed) < len(outcomes):
         rest = [o for o in outcomes if o.ok]
         held = sum(o.found == "holds" for o in rest)
-        made.add_row(_mark(True), "", f"{held} hold and {len(rest) - held} break, as they should", section.elsewhere)
+        summed = f"{held} hold and {len(rest) - held} break, as they should"
+        made.add_row(_mark(True), "", summed, "prove.json has every one")
     return made
 
 
