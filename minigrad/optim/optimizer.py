@@ -20,7 +20,7 @@ from minigrad.optim.flat import Group, lay_out
 from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
 from minigrad.regularization.checks import Scheduled, as_number, integer
 from minigrad.regularization.doors import Rule, Step, plain
-from minigrad.regularization.selection import On
+from minigrad.regularization.selection import EXPECTED, On, listed
 from minigrad.rules import hyper_names, scalar_state, state_names
 
 __all__ = ["Optimizer"]
@@ -347,23 +347,14 @@ class Optimizer:
 
 
 def _parameters(params: Any) -> list[Parameter]:
-    expected = "an iterable of mg.nn.Parameter, such as model.parameters()"
-    if hasattr(params, "parameters"):
-        raise TypeError(f"expected {expected}, got the module itself; pass its .parameters()")
-    if isinstance(params, Parameter):
-        raise TypeError(f"expected {expected}, got one Parameter; put it into a list")
-    if isinstance(params, Mapping) or not isinstance(params, Iterable):
-        raise TypeError(f"expected {expected}, got {type(params).__name__}")
-    found = list(params)
-    if not found:
-        raise ValueError(f"there is nothing to optimize: expected {expected}, got none (an exhausted generator?)")
+    found = listed(params, "optimize")
     seen: dict[int, int] = {}
     for i, p in enumerate(found):
         if not isinstance(p, Parameter):
             hint = "; wrap its array: mg.nn.Parameter(array)" if hasattr(p, "requires_grad") else ""
             hint = "; groups are chosen by on=, not by dictionaries" if isinstance(p, Mapping) else hint
             hint = "; leave the names out" if isinstance(p, tuple) else hint
-            raise TypeError(f"expected {expected}, got {type(p).__name__} at position {i}{hint}")
+            raise TypeError(f"{EXPECTED}, got {type(p).__name__} at position {i}{hint}")
         if id(p) in seen:
             raise ValueError(f"the parameter of shape {p.shape} is given twice, at positions {seen[id(p)]} and {i}")
         seen[id(p)] = i
