@@ -49,7 +49,8 @@ class Tensor(Node):
 
     Attributes:
         data: the array, NumPy's or CuPy's. A write into it behind minigrad's back (``t.data[...] = 0``) is not
-            noticed by a graph that still needs the old value.
+            noticed by a graph that still needs the old value; nor is one into a plain array that was used as an
+            operand, a bound or a condition, which is kept as it is and not copied.
         grad: a plain array of the tensor's shape and dtype, or None. Only tensors made by the user (leaves)
             receive one, and `backward` adds to it. (A parameter's lies in its optimizer's buffer: copy it to keep it.)
         requires_grad: whether operations on this tensor are recorded.
@@ -249,7 +250,8 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(map(plain_index, index))
     index = index.data if isinstance(index, Tensor) else index
-    return index.copy() if isinstance(index, list) or getattr(index, "ndim", 0) > 0 else index
+    is_array = hasattr(index, "dtype") and not isinstance(index, np.generic)
+    return index.copy() if is_array or isinstance(index, list) else index
 
 
 def result(array: Any, written: list[int] = NEVER) -> Tensor:

@@ -285,6 +285,16 @@ def test_an_index_written_later_does_not_change_what_was_taken():
         assert np.array_equal(host(x.grad), [2.0, 0.0])
 
 
+@pytest.mark.parametrize("within", [lambda i: i, lambda i: (i, slice(None))])
+def test_nor_does_an_index_of_one_number(within):
+    for index in (mg.tensor(0), mg.tensor(0).data):
+        x = mg.tensor([[1.0], [2.0]], requires_grad=True)
+        y = x[within(index)].sum()
+        index[...] = 1
+        y.backward()
+        assert x.grad.tolist() == [[1.0], [0.0]]
+
+
 def test_clip_without_bounds_shares_no_memory():
     t = mg.tensor([1.0, 2.0])
     clipped = mg.clip(t)
