@@ -194,3 +194,12 @@ def test_powers_keep_their_limits_at_zero():
     with np.errstate(divide="ignore"):
         assert mg.grad(lambda x: x**-1)(zero) == -np.inf
     assert np.array_equal(mg.grad(lambda x: (x ** np.array([0.0, 1.0, 2.0])).sum())(zero), 1.0)
+
+
+def test_the_second_derivatives_of_a_power_are_those_of_its_formula_where_the_exponent_is_zero():
+    a, b = np.array([0.5, 2.0, 3.0]), np.zeros(3)
+    assert max(mg.gradcheck(mg.power, a, b).errors.values()) < 1e-9
+    by_a_then_b = mg.grad(lambda b: mg.sum(mg.grad(lambda a: mg.sum(mg.power(a, b)))(a)))(b)
+    by_b_then_a = mg.grad(lambda a: mg.sum(mg.grad(lambda b: mg.sum(mg.power(a, b)))(b)))(a)
+    assert_allclose(by_a_then_b, 1 / a, rtol=4 * 2**-52)
+    assert_allclose(by_b_then_a, 1 / a, rtol=4 * 2**-52)

@@ -85,7 +85,7 @@ power.vjp(
 
 
 def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
-    """g · b a^(b−1), without 0 · ∞ where b is 0, and with 0 for √0."""
+    """g · b a^(b−1), without 0 · ∞ where a and b are 0, and with 0 for √0."""
     if isinstance(b, int | float):
         if b == 0:
             return 0 * g
@@ -96,7 +96,7 @@ def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
         if 0 < b < 1:
             return g * b * xp.where(a == 0, constant(a, 0), xp.where(a == 0, constant(a, 1), a) ** (b - 1))
         return g * b * a ** (b - 1)
-    flat = b == 0
+    flat = (a == 0) & (b == 0)  # and not all of b = 0, where the derivative by b is 1/a
     return xp.where(flat, constant(g, 0), g * b * xp.where(flat, constant(a, 1), a) ** (b - 1))
 
 
