@@ -234,7 +234,7 @@ max_pool2d.vjp(lambda xp, g, y, x, size, stride: _back_to_largest(xp, g, y, x, s
 
 def _back_to_largest(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) -> Any:
     won = [xp.logical_not(x[place] < y) for place in _pools(x, size, stride)]
-    kind = np.uint8 if len(won) < 256 else x.dtype
+    kind = np.uint8 if len(won) < 256 else np.result_type(x.dtype, np.float32)  # float16 counts to 2048
     share = g / functools.reduce(operator.add, (one.astype(kind) for one in won))
     return _handed_back(xp, share, won, x, size, stride)
 

@@ -228,11 +228,13 @@ def gelu(xp: Any, h: Any, x: Any) -> Any:
     return x * (1 + h) / 2
 
 
-gelu.vjp(
-    lambda xp, g, y, h, x: (
-        g * (1 + h + x * (1 - h * h) * (math.sqrt(2 / math.pi) * (1 + 3 * 44715 / 1000000 * x * x))) / 2
-    )
-)
+gelu.vjp(lambda xp, g, y, h, x: g * (1 + h + _gelu_bend(x, x * (1 - h * h))) / 2)
+
+
+def _gelu_bend(x: Any, q: Any) -> Any:
+    """q = x (1 − h²) times the slope of the tanh's argument; 0 where q is, though x² be infinite."""
+    return math.sqrt(2 / math.pi) * (q + 3 * 44715 / 1000000 * q * x * x)
+
 
 # --- functions with kinks ---------------------------------------------------------------------------------------------
 

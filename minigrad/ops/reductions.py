@@ -34,8 +34,11 @@ def count(x: Any, axis: Any) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
-def divided(x: Any, n: int) -> Any:
-    """Return x / n; exactly for exact numbers (Python's int / int is a float), and where n is beyond x's dtype."""
+def divided(x: Any, n: Any) -> Any:
+    """Return x / n, for a count or an array of them.
+
+    Exactly for exact numbers (Python's int / int is a float), and also where n is beyond x's dtype.
+    """
     dtype = getattr(x, "dtype", _OBJECT)
     if dtype == _OBJECT:
         return run(np, _divided_exactly, x, n=n)
@@ -120,8 +123,9 @@ min.vjp(lambda xp, g, y, x, axis, keepdims: _shared(xp, g, y, x, axis, keepdims)
 
 def _shared(xp: Any, g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Divide `g` equally between the entries of `x` that are `y`; NaN, which differs from itself, is one of them."""
-    won = ((x == kept(xp, y, axis, keepdims)) | (x != x)).astype(x.dtype)
-    return kept(xp, g, axis, keepdims) * won / xp.sum(won, axis=axis, keepdims=True)
+    won = (x == kept(xp, y, axis, keepdims)) | (x != x)
+    n = won.sum(axis=axis, keepdims=True).astype(np.float32 if x.dtype == _HALF else x.dtype)
+    return divided(kept(xp, g, axis, keepdims) * won.astype(x.dtype), n)
 
 
 def _by_real_part(xp: Any, extreme: Any, x: Any, axis: Any, keepdims: bool) -> Any:
