@@ -243,7 +243,7 @@ def _back_to_largest(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) ->
 def avg_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
     """Return the mean of each window. The stride is `size` if None."""
     places = _pools(x, size, stride)
-    total = x[places[0]]
+    total = reductions.floating(x[places[0]])
     for place in places[1:]:
         total = total + x[place]
     return reductions.divided(total, _area(size))

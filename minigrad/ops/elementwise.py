@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.backend import constant
 from minigrad.ops.operation import op
-from minigrad.ops.reductions import divided
+from minigrad.ops.reductions import divided, floating
 from minigrad.rules import functions
 
 __all__ = [
@@ -197,6 +197,7 @@ def sigmoid(xp: Any, x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ), computed without overflow for any x."""
     if x.dtype == object:  # which knows no overflow, and perhaps not whether x > 0
         return 1 / (1 + xp.exp(-x))
+    x = floating(x)
     small = xp.exp(_minus_magnitude(xp, x))
     return xp.where(x.real <= 0, small, 1) / (1 + small)
 
@@ -209,6 +210,7 @@ def softplus(xp: Any, x: Any) -> Any:
     """Return log(1 + eˣ), computed without overflow for any x; −softplus(−x) is the log of `sigmoid`."""
     if x.dtype == object:
         return xp.log1p(xp.exp(x))
+    x = floating(x)
     return _positive(xp, x) + xp.log1p(xp.exp(_minus_magnitude(xp, x)))
 
 

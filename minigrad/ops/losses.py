@@ -10,7 +10,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.ops.elementwise import relu, sigmoid, softplus
 from minigrad.ops.operation import op, run
-from minigrad.ops.reductions import below_largest, divided, mean
+from minigrad.ops.reductions import below_largest, divided, floating, mean
 from minigrad.tensor import Tensor
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "log_softmax", "mse", "softmax"]
@@ -122,6 +122,7 @@ def binary_cross_entropy_with_logits(xp: Any, logits: Any, targets: Any) -> Any:
     equal.
     """
     _same_shape(logits, targets, "targets", "logits")
+    logits = floating(logits)
     if logits.dtype == object:  # perhaps undecided whether x > 0
         return run(xp, mean, run(xp, softplus, logits) - logits * targets)
     positive = run(xp, relu, logits)
@@ -144,7 +145,7 @@ def mse(xp: Any, prediction: Any, target: Any) -> Any:
     Raises ValueError unless the shapes are equal: (n, 1) beside (n,) would broadcast to (n, n), a mistake that trains.
     """
     _same_shape(prediction, target, "target", "prediction")
-    d = prediction - target
+    d = floating(prediction) - target
     return run(xp, mean, d * d)
 
 

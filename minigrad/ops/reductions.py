@@ -45,6 +45,11 @@ def divided(x: Any, n: Any) -> Any:
     return x * (1 / n) if dtype == _HALF else x / n
 
 
+def floating(x: Any) -> Any:
+    """Return x, but integers and booleans as float64: what takes several steps must not wrap around in one of them."""
+    return x.astype(np.float64) if getattr(x, "dtype", _OBJECT).kind in "iub" else x
+
+
 _OBJECT, _HALF = np.dtype(object), np.dtype(np.float16)
 _quotient = np.frompyfunc(lambda x, n: Fraction(x, n) if isinstance(x, int) else x / n, 2, 1)
 
@@ -145,6 +150,7 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
     """
     if x.dtype == object:
         return x, 0
+    x = floating(x)
     top = x.real.max(axis=axis, keepdims=True)
     with np.errstate(over="ignore"):
         return x - xp.where(xp.isfinite(top), top, 0), top
