@@ -3,6 +3,7 @@
 import copy
 import json
 import warnings
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -334,6 +335,19 @@ def test_print_says_what_regularisation_does_to_each_rule(make, line):
     optimizer = make(parameters())
     assert line in str(optimizer)
     assert repr(optimizer) == str(optimizer)
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("door", ["l2", "decay"])
+def test_print_tells_exact_numbers_too(door):
+    params = [Parameter(np.array([Fraction(1)], dtype=object))]
+    optimizer = optim.SGD(params, Fraction(1, 2), **{door: Fraction(1, 4)})
+    text = optimizer.describe(2)
+    assert f"numbers at step 0: lr=1/2, {door}=1/4" in text
+    steps = {"l2": 8, "decay": 4}[door]
+    assert f"η = 1/{steps}; time scale 1/η = {steps} steps = {steps // 2} epochs" in text
+    with pytest.warns(UserWarning, match=f"1/η = {steps} steps, is shorter than an epoch of 9 steps"):
+        optimizer.describe(9)
 
 
 def test_print_warns_exactly_when_the_time_scale_is_shorter_than_an_epoch():
