@@ -205,6 +205,18 @@ class Tensor(Node):
     def __itruediv__(self, other: Any) -> Tensor:
         return self._in_place(other, self.data.__itruediv__)
 
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__ipow__)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._in_place(other, self._product_in_place)
+
+    def _product_in_place(self, array: Any) -> None:
+        product = self.data @ array
+        if product.shape != self.shape:
+            raise ValueError(f"x @= y must keep the shape of x, {self.shape}, and x @ y has shape {product.shape}")
+        backend.namespace(self.data).copyto(self.data, product)
+
     # --- operators and methods, attached by minigrad.ops.methods; declared here for readers and type checkers -----
 
     if TYPE_CHECKING:

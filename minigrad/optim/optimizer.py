@@ -25,6 +25,8 @@ from minigrad.rules import hyper_names, scalar_state, state_names
 
 __all__ = ["Optimizer"]
 
+_DECIDED = {"params", "rule", "lr", *Options.__annotations__} - {"executor"}
+
 
 class Optimizer:
     """Any rule, on any parameters, with a regulariser behind one of the doors. The base of `SGD`, `Adam` and others.
@@ -131,6 +133,16 @@ class Optimizer:
         self.groups: list[Group] = lay_out(self.params, selects, len(self._arrays()), numbers, self.models)
         for group in self.groups:
             group.adopt(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = "_numbers" in vars(self)
+        if made and (name in _DECIDED or name in self._numbers.own):
+            raise AttributeError(
+                f"{name} was decided when this {type(self).__name__} was made, and setting it would change nothing. "
+                "What changes from step to step is a function of the step: schedule=, or a function as lr=, l2= or "
+                "decay=. Else make a new optimizer, with this one's state: new.load_state_dict(old.state_dict())"
+            )
+        super().__setattr__(name, value)
 
     def hyper(self, step: int) -> dict[str, Any]:
         """Return the numbers in force at the 0-based `step`, the regulariser's among them; all but t.
