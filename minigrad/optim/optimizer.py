@@ -157,8 +157,11 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place.
 
-        Everything is checked before anything is written. A graph that still needs the old values raises when it is
-        asked for gradients.
+        Numbers and gradients are checked before anything is written; what the arithmetic makes of them is not known
+        then. Where it raises (``np.errstate(over="raise")``), or the executor does, the parameters before have taken
+        part in the step, which then counts, and those from there on have not.
+
+        A graph that still needs the old values raises when it is asked for gradients.
 
         Raises:
             RuntimeError: a newer optimizer took over a parameter, or its `data` was bound to another array.
@@ -177,6 +180,7 @@ class Optimizer:
             hyper = {**rule, **regularizer} if group.regularised else dict(rule)
             check_fit(hyper, group.weights.dtype)
             work.append((group, hyper, *group.survey(self)))
+        made = self.steps + 1
         for group, hyper, present, elsewhere in work:
             group.collect(elsewhere)
             update = self.update if group.regularised else self._plain
@@ -184,7 +188,8 @@ class Optimizer:
                 numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
                 following = self.executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
-        self.steps += 1
+                self.steps = made  # at once: no parameter has taken part in more steps than were made
+        self.steps = made
 
     def _again(self, took_part: list[Parameter]) -> None:
         """Make the host's part of a step that was recorded when the parameters `took_part` had a gradient."""

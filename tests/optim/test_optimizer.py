@@ -303,6 +303,26 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_written(change, err
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 
+@pytest.mark.host
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_step_that_the_arithmetic_breaks_off_leaves_a_state_that_can_be_loaded(broken):
+    params = [Parameter(np.ones(2)), Parameter(np.ones(2), role="bias")]
+    optimizer = optim.Adam(params, 0.1, l2=0.1)
+    params[broken].grad, params[1 - broken].grad = np.full(2, 1e200), np.ones(2)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        optimizer.step()
+    assert (params[1].data == 1).all()
+    assert (params[0].data == 1).all() == (broken == 0)
+    saved = optimizer.state_dict()
+    assert (saved["step"], saved["t"]) == ((0, [0, 0]) if broken == 0 else (1, [1, 0]))
+    other = optim.Adam([Parameter(p.data, p.role) for p in params], 0.1, l2=0.1)
+    other.load_state_dict(saved)
+    for one in (optimizer, other):
+        give(one.params, [np.ones(2), np.ones(2)])
+        one.step()
+    assert [p.tolist() for p in values(params)] == [p.tolist() for p in values(other.params)]
+
+
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
