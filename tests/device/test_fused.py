@@ -13,7 +13,7 @@ from minigrad.regularization import L1, L2, ElasticNet
 from tests.device.machine import Event
 from tests.device.runs import OPTIMIZERS
 from tests.device.standin import cupy
-from tests.executors.emitting import MOVED, case, drawn, same
+from tests.executors.emitting import OWN, case, drawn, same
 from tests.optim.making import give, gradients, parameters, run, values
 
 
@@ -67,8 +67,8 @@ def test_of_a_kernel_with_branches_one_is_executed(t, device):
 
 
 @pytest.mark.parametrize("executor", [plain.execute, Fused(("m", "v"))])
-@pytest.mark.parametrize("name", MOVED)
-def test_a_state_may_become_another(name, executor, device):
+@pytest.mark.parametrize("name", OWN)
+def test_rules_of_a_user_write_what_they_return(name, executor, device):
     c = case(f"{name}/decay")
     data = drawn(("w", "g", *c.names), np.float32)
     with np.errstate(all="ignore"):

@@ -26,7 +26,15 @@ def shifted(g, m, v, *, lr):
     return delta, g, m
 
 
-MOVED = {"swapped": swapped, "shifted": shifted}  # rules that return as one state what was given as another
+def bounded(g, m, v, *, lr):
+    m = rules.maximum(0, g)
+    v = rules.maximum(-0.5, rules.maximum(lr, v))
+    delta = lr * (m + v)
+    return delta, m, v
+
+
+# Rules of a user's: two return as one state what was given as another, one names the number first.
+OWN = {"swapped": swapped, "shifted": shifted, "bounded": bounded}
 
 DOORS = {
     "plain": (plain, ()),
@@ -67,7 +75,7 @@ class Case:
 
 def case(name):
     rule, door = name.split("/")
-    return Case((ALL_RULES | MOVED)[rule], door)
+    return Case((ALL_RULES | OWN)[rule], door)
 
 
 CASES = [f"{rule}/{door}" for rule in ALL_RULES for door in DOORS]

@@ -17,7 +17,7 @@ from minigrad.executors.trace import UntraceableError
 from minigrad.regularization import decoupled
 from minigrad.regularization import plain as plain_door
 from minigrad.rules import adam, sgd
-from tests.executors.emitting import CASES, HYPER, LATER, MOVED, case, drawn, same
+from tests.executors.emitting import CASES, HYPER, LATER, OWN, case, drawn, same
 
 KINDS = ["numpy", "numba", "auto"]
 ADAMW = decoupled(adam)
@@ -77,11 +77,11 @@ def test_the_others_too(kind, name):
                 assert same(after(run, c, data, c.numbers(values)), after(plain.execute, c, data, c.numbers(values)))
 
 
-@pytest.mark.parametrize("name", MOVED)
+@pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("kind", ["plain", *KINDS])
 @pytest.mark.usefixtures("small")
-def test_a_state_may_become_another(kind, name):
-    """Each is written with what the others were before the update."""
+def test_rules_of_a_user_write_what_they_return(kind, name):
+    """A state may become another: each is written with what the others were before the update."""
     if kind == "numba":
         pytest.importorskip("numba")
     c = case(f"{name}/decay")
