@@ -9,6 +9,8 @@ tensor whatever the argument was, since only so can it be differentiated.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from minigrad import backend, ops
 from minigrad.autodiff import backpropagate, foreign_leaves
 from minigrad.tensor import Tensor, enable_grad, recording, result
@@ -61,10 +63,14 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function ``(x, v) -> H v``, with H the Hessian of the scalar function `f` at x, never formed.
 
-    Raises NotImplementedError, naming the operation, where `f` uses one without a second derivative.
+    Raises ValueError where v has not the shape of x, and NotImplementedError, naming the operation, where `f` uses one
+    without a second derivative.
     """
 
     def transformed(x: Any, v: Any) -> Any:
+        shapes = [a.shape if hasattr(a, "shape") else np.shape(a) for a in (x, v)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"v must have the shape of x, {shapes[0]}, got {shapes[1]}")
         return grad(lambda x: ops.sum(grad(f)(x) * v))(x)
 
     return transformed

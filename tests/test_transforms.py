@@ -87,6 +87,14 @@ def test_hvp_is_the_hessian_times_a_vector():
     assert_allclose(mg.hvp(mg.logsumexp)(X, v), hessian.data @ v, rtol=0, atol=16 * 2**-52)
 
 
+@pytest.mark.parametrize("v", [np.ones((3, 1)), np.ones(1), 1.0, mg.tensor(np.ones((1, 3)))])
+def test_hvp_refuses_a_vector_of_another_shape(v):
+    """Beside the gradient it would be broadcast, and the product be another."""
+    with pytest.raises(ValueError, match=r"v must have the shape of x, \(3,\), got \("):
+        mg.hvp(cubic)(X, v)
+    assert mg.hvp(lambda x: x * x * x)(2.0, 1.0) == 12.0
+
+
 def test_second_derivatives_that_do_not_exist_are_refused_by_name():
     x = np.arange(16.0).reshape(1, 4, 4, 1)
     with pytest.raises(NotImplementedError, match="max_pool2d"):

@@ -107,7 +107,9 @@ def _checked(labels: Any, logits: Any) -> Any:
         )
     if backend.namespace(labels) is np and np.size(labels):
         labels = np.asarray(labels)
-        unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
+        unsigned = labels.view(
+            f"{labels.dtype.byteorder}u{labels.itemsize}"
+        )  # in which what is negative is large: one look is enough
         if unsigned.max() >= classes:
             label = labels.flat[unsigned.argmax()]
             raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")

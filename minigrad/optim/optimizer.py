@@ -381,6 +381,11 @@ def _parameters(params: Any) -> list[Parameter]:
 def _check_rule(rule: Any, own: Mapping[str, Any]) -> None:
     if not callable(rule):
         raise TypeError(f"rule must be a function (minigrad.rules), got {rule!r}")
+    if not hasattr(rule, "__name__"):
+        raise TypeError(
+            "rule must be a function with a name, by which its states are saved and reports call it: "
+            f"def my_rule(g, *, lr): ..., got {rule!r}"
+        )
     wanted = set(hyper_names(rule)) - {"lr", "t"}
     if "lr" not in hyper_names(rule):
         raise TypeError(f"the rule {rule.__name__} must have a keyword argument lr")

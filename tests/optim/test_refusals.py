@@ -5,6 +5,7 @@ import math
 import pickle
 import re
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -333,6 +334,7 @@ def test_a_custom_rule_must_be_given_the_numbers_it_names():
     refused(TypeError, "the rule heavy_ball needs ['momentum'] beside lr, got []",
             lambda: optim.Optimizer(PARAM, rules.heavy_ball, 0.1))  # fmt: skip
     refused(TypeError, "rule must be a function", lambda: optim.Optimizer(PARAM, "sgd", 0.1))
+    refused(TypeError, "rule must be a function with a name", lambda: optim.Optimizer(PARAM, partial(rules.sgd), 0.1))
 
 
 def test_times_of_a_decay_of_zero_is_no_contradiction():
