@@ -6,6 +6,7 @@ an inner one by the back door, as in ``mg.grad(lambda a: mg.grad(lambda x: x * x
 tensor whatever the argument was, since only so can it be differentiated.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,8 +52,9 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     def transformed(*args: Any) -> Any:
         y, pull = pullback(f, argnums, args)
         xp = backend.namespace(y)
-        basis = (xp.eye(y.data.size, dtype=y.dtype) * backend.ones_like(y.data).ravel()).reshape(-1, *y.shape)
-        rows = [pull(e) for e in basis]
+        n = y.data.size
+        basis = (xp.eye(n, dtype=y.dtype) * backend.ones_like(y.data).ravel()).reshape(n, *y.shape)
+        rows = [pull(e) for e in basis] or [pull(backend.ones_like(y.data))]  # of no value a row that is left out
         if isinstance(argnums, tuple):
             return tuple(_stacked(list(column), y.shape) for column in zip(*rows, strict=True))
         return _stacked(rows, y.shape)
@@ -159,5 +161,5 @@ def _like(x: Any, g: Any, leaf: Tensor, connected: bool) -> Any:
 
 def _stacked(rows: list[Any], shape: tuple[int, ...]) -> Any:
     if isinstance(rows[0], Tensor):
-        return ops.reshape(ops.stack(rows), (*shape, *rows[0].shape))
-    return backend.namespace(rows[0]).stack(rows).reshape(*shape, *rows[0].shape)
+        return ops.reshape(ops.stack(rows)[: math.prod(shape)], (*shape, *rows[0].shape))
+    return backend.namespace(rows[0]).stack(rows)[: math.prod(shape)].reshape(*shape, *rows[0].shape)

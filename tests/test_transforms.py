@@ -80,6 +80,16 @@ def test_jacobian_has_the_shape_of_value_and_argument():
     assert mg.jacobian(lambda x: mg.reshape(x, (3, 1)) * x)(X).shape == (3, 3, 3)
 
 
+@pytest.mark.parametrize("kind", [np.array, mg.tensor, lambda x: mg.tensor(x, requires_grad=True)])
+def test_the_jacobian_of_no_values_has_no_rows(kind):
+    x = kind([1.0, 2.0, 3.0])
+    found = mg.jacobian(lambda x: mg.reshape(x[:0], (2, 0)) * x[0])(x)
+    assert found.shape == (2, 0, 3)
+    assert type(found) is type(x)
+    by_both = mg.jacobian(lambda x, y: x[:0] * y, (0, 1))(x, 2.0)
+    assert [g.shape for g in by_both] == [(0, 3), (0,)]
+
+
 def test_hvp_is_the_hessian_times_a_vector():
     v = np.array([1.0, 2.0, 3.0])
     assert np.array_equal(mg.hvp(cubic)(X, v), 6 * X * v)
@@ -121,6 +131,12 @@ real_square.vjp(lambda xp, g, y, x: g * 2 * x)
 
 def test_gradcheck_takes_differences_where_complex_numbers_do_not_run():
     assert mg.gradcheck(real_square, X).oracles == {"real_square": DIFFERENCES}
+
+
+def test_gradcheck_takes_differences_where_an_imaginary_part_would_be_dropped():
+    """NumPy warns of it, and goes on: the complex step would see half of the derivative."""
+    for f in (lambda x: mg.astype(x, np.float64) * x, lambda x: x * mg.astype(mg.astype(x, np.float64), np.float64)):
+        assert set(mg.gradcheck(f, X).oracles.values()) == {DIFFERENCES}
 
 
 @op()
