@@ -303,9 +303,12 @@ minimum.vjp(
 
 @op(kinks=True)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None) -> Any:
-    """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None."""
+    """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None.
+
+    As in NumPy it is min(max(x, min), max), which is max where the bounds are the wrong way round.
+    """
     low = xp.array(x) if min is None else xp.where(x.real < min, constant(x, min), x)
-    return low if max is None else xp.where(x.real > max, constant(x, max), low)
+    return low if max is None else xp.where(low.real > max, constant(x, max), low)
 
 
 clip.vjp(

@@ -87,6 +87,12 @@ def test_normalised_entries_have_mean_0_and_variance_1():
         np.testing.assert_allclose(y.var(axis=axis), 1, rtol=1e-13)
 
 
+@given(arrays(float, 5, elements=st.floats(-9, 9)), st.floats(-9, 9) | st.none(), st.floats(-9, 9) | st.none())
+def test_clip_is_numpys_whichever_bound_is_the_larger(x, low, high):
+    expected = x if low is high is None else np.clip(x, low, high)
+    np.testing.assert_array_equal(mg.clip(x, low, high).data, expected)
+
+
 def test_scatter_is_the_transpose_of_getitem():
     s = Source(0)
     for index in INDICES:
