@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
@@ -19,6 +20,8 @@ NEVER = [0]  # when the memory of results was written that share it with no tens
 _recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
 recording = _recording.get
 
+_IN_PIECES = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
 
 class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.no_grad():
     """Within this block (or decorated function), and this context only, operations record nothing."""
@@ -27,6 +30,15 @@ class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.
 
     def __init__(self) -> None:
         self._tokens: list[Token[bool]] = []
+
+    def __call__(self, function: Any) -> Any:
+        """Return a function that runs within such a block. Raises TypeError for a generator and an async function."""
+        if any(is_one(function) for is_one in _IN_PIECES):
+            raise TypeError(
+                f"{type(self).__name__} cannot decorate {function.__name__}, whose body runs only after the call: put "
+                f"the block into it, with {type(self).__name__}():"
+            )
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         self._tokens.append(_recording.set(self._records))

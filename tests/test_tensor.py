@@ -396,3 +396,21 @@ def test_a_second_derivative_that_there_is_none_of_is_refused_by_name_after_a_wr
 
     with pytest.raises(NotImplementedError, match="the gradient of conv2d cannot itself be differentiated"):
         mg.grad(length)(weight)
+
+
+def test_no_grad_refuses_to_decorate_what_runs_only_after_the_call():
+    def pieces(w):
+        yield (w * 2).requires_grad
+
+    async def later(w):
+        return (w * 2).requires_grad
+
+    async def both(w):
+        yield (w * 2).requires_grad
+
+    for function in (pieces, later, both):
+        with pytest.raises(
+            TypeError, match=rf"no_grad cannot decorate {function.__name__}, whose body runs only after"
+        ):
+            mg.no_grad()(function)
+    assert not mg.no_grad()(lambda w: w * 2)(leaf(1.0)).requires_grad
