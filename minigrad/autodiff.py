@@ -208,8 +208,14 @@ def unbroadcast(xp: Any, g: Any, x: Any) -> Any:
     elif g.shape != x.shape:
         added = g.ndim - x.ndim
         stretched = tuple(i + added for i, n in enumerate(x.shape) if n == 1 and g.shape[i + added] != 1)
-        g = xp.reshape(xp.sum(g, axis=tuple(range(added)) + stretched), x.shape)
+        axes = tuple(range(added)) + stretched
+        g = xp.reshape(xp.sum(g, axis=axes) if isinstance(g, Node) else _sum(g, axes), x.shape)
     return g if g.dtype == x.dtype else g.astype(x.dtype)
+
+
+def _sum(x: Any, axis: Any) -> Any:
+    """Return the sum of an array; of float16 in float32, since row by row its own sums of ones stop at 2048."""
+    return x.sum(axis=axis, dtype=np.float32).astype(x.dtype) if x.dtype.char == "e" else x.sum(axis=axis)
 
 
 _LARGE = 1000  # entries from which a product with ones is the faster sum
@@ -221,7 +227,7 @@ def sum_rows(xp: Any, x: Any) -> Any:
     Of large arrays as a product with ones: a BLAS adds rows on all cores and several at a time, NumPy one by one.
     """
     if x.size < _LARGE or x.dtype.char not in "fd" or not x.flags.c_contiguous:
-        return x.sum(axis=0 if x.ndim == 2 else tuple(range(x.ndim - 1)))
+        return _sum(x, 0 if x.ndim == 2 else tuple(range(x.ndim - 1)))
     rows = x.reshape(-1, x.shape[-1])
     return xp.matmul(xp.ones(len(rows), x.dtype), rows)
 

@@ -318,7 +318,9 @@ for _function, _array_function in (
     _entry_function = np.frompyfunc(_function, _array_function.nin, 1)
     _function.register(
         np.ndarray,
-        lambda x, *y, entry=_entry_function, array=_array_function: (entry if x.dtype == object else array)(x, *y),
+        lambda x, *y, entry=_entry_function, array=_array_function: (
+            entry if (x if hasattr(x, "dtype") else y[0]).dtype == object else array
+        )(x, *y),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
@@ -19,6 +20,8 @@ NEVER = [0]  # when the memory of results was written that share it with no tens
 _recording: ContextVar[bool] = ContextVar("minigrad_recording", default=True)
 recording = _recording.get
 
+_IN_PIECES = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
 
 class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.no_grad():
     """Within this block (or decorated function), and this context only, operations record nothing."""
@@ -27,6 +30,15 @@ class no_grad(ContextDecorator):  # noqa: N801 -- reads as a statement: with mg.
 
     def __init__(self) -> None:
         self._tokens: list[Token[bool]] = []
+
+    def __call__(self, function: Any) -> Any:
+        """Return a function that runs within such a block. Raises TypeError for a generator and an async function."""
+        if any(is_one(function) for is_one in _IN_PIECES):
+            raise TypeError(
+                f"{type(self).__name__} cannot decorate {function.__name__}, whose body runs only after the call: put "
+                f"the block into it, with {type(self).__name__}():"
+            )
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         self._tokens.append(_recording.set(self._records))
@@ -49,7 +61,8 @@ class Tensor(Node):
 
     Attributes:
         data: the array, NumPy's or CuPy's. A write into it behind minigrad's back (``t.data[...] = 0``) is not
-            noticed by a graph that still needs the old value.
+            noticed by a graph that still needs the old value; nor is one into a plain array that was used as an
+            operand, a bound or a condition, which is kept as it is and not copied.
         grad: a plain array of the tensor's shape and dtype, or None. Only tensors made by the user (leaves)
             receive one, and `backward` adds to it. (A parameter's lies in its optimizer's buffer: copy it to keep it.)
         requires_grad: whether operations on this tensor are recorded.
@@ -204,6 +217,18 @@ class Tensor(Node):
     def __itruediv__(self, other: Any) -> Tensor:
         return self._in_place(other, self.data.__itruediv__)
 
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._in_place(other, self.data.__ipow__)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._in_place(other, self._product_in_place)
+
+    def _product_in_place(self, array: Any) -> None:
+        product = self.data @ array
+        if product.shape != self.shape:
+            raise ValueError(f"x @= y must keep the shape of x, {self.shape}, and x @ y has shape {product.shape}")
+        backend.namespace(self.data).copyto(self.data, product)
+
     # --- operators and methods, attached by minigrad.ops.methods; declared here for readers and type checkers -----
 
     if TYPE_CHECKING:
@@ -249,7 +274,8 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(map(plain_index, index))
     index = index.data if isinstance(index, Tensor) else index
-    return index.copy() if isinstance(index, list) or getattr(index, "ndim", 0) > 0 else index
+    is_array = hasattr(index, "dtype") and not isinstance(index, np.generic)
+    return index.copy() if is_array or isinstance(index, list) else index
 
 
 def result(array: Any, written: list[int] = NEVER) -> Tensor:

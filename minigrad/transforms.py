@@ -6,8 +6,11 @@ an inner one by the back door, as in ``mg.grad(lambda a: mg.grad(lambda x: x * x
 tensor whatever the argument was, since only so can it be differentiated.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from minigrad import backend, ops
 from minigrad.autodiff import backpropagate, foreign_leaves
@@ -49,8 +52,9 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     def transformed(*args: Any) -> Any:
         y, pull = pullback(f, argnums, args)
         xp = backend.namespace(y)
-        basis = (xp.eye(y.data.size, dtype=y.dtype) * backend.ones_like(y.data).ravel()).reshape(-1, *y.shape)
-        rows = [pull(e) for e in basis]
+        n = y.data.size
+        basis = (xp.eye(n, dtype=y.dtype) * backend.ones_like(y.data).ravel()).reshape(n, *y.shape)
+        rows = [pull(e) for e in basis] or [pull(backend.ones_like(y.data))]  # of no value a row that is left out
         if isinstance(argnums, tuple):
             return tuple(_stacked(list(column), y.shape) for column in zip(*rows, strict=True))
         return _stacked(rows, y.shape)
@@ -61,10 +65,14 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function ``(x, v) -> H v``, with H the Hessian of the scalar function `f` at x, never formed.
 
-    Raises NotImplementedError, naming the operation, where `f` uses one without a second derivative.
+    Raises ValueError where v has not the shape of x, and NotImplementedError, naming the operation, where `f` uses one
+    without a second derivative.
     """
 
     def transformed(x: Any, v: Any) -> Any:
+        shapes = [a.shape if hasattr(a, "shape") else np.shape(a) for a in (x, v)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"v must have the shape of x, {shapes[0]}, got {shapes[1]}")
         return grad(lambda x: ops.sum(grad(f)(x) * v))(x)
 
     return transformed
@@ -153,5 +161,5 @@ def _like(x: Any, g: Any, leaf: Tensor, connected: bool) -> Any:
 
 def _stacked(rows: list[Any], shape: tuple[int, ...]) -> Any:
     if isinstance(rows[0], Tensor):
-        return ops.reshape(ops.stack(rows), (*shape, *rows[0].shape))
-    return backend.namespace(rows[0]).stack(rows).reshape(*shape, *rows[0].shape)
+        return ops.reshape(ops.stack(rows)[: math.prod(shape)], (*shape, *rows[0].shape))
+    return backend.namespace(rows[0]).stack(rows)[: math.prod(shape)].reshape(*shape, *rows[0].shape)

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import minigrad as mg
 from minigrad.regularization import L2, coupled, decoupled, plain
+from minigrad.regularization.column import Column
 from minigrad.regularization.penalties import L1, ElasticNet
 from minigrad.regularization.variants import VARIANTS
 from minigrad.rules import RULES, exp, hyper_names, maximum, scalar_state, sign, sqrt, state_names
@@ -141,6 +143,22 @@ def test_sign_and_maximum_keep_the_kind_of_number(x):
     assert sign(x) == (x > 0) - int(x < 0)
     assert type(maximum(x, 0)) is type(x)
     assert maximum(x, 0) == max(x, 0)
+
+
+ELSEWHERE = {
+    "array": np.array([-1.0, 0.5, np.nan, 3.0]), "float32": np.float32([-1, 3]), "0-d": np.array(2.0),
+    "exact": np.array([Fraction(-1), Fraction(3)], dtype=object), "tensor": mg.tensor([-1.0, 3.0]),
+    "column": Column([-1.0, 3.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+@pytest.mark.parametrize("number", [1, 0, 5.0, float("nan")])
+def test_in_a_maximum_the_number_may_stand_first(kind, number):
+    number = Fraction(3 if number != number else number) if kind == "exact" else number
+    found, expected = maximum(number, ELSEWHERE[kind]), maximum(ELSEWHERE[kind], number)
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(*(x.values if kind == "column" else getattr(x, "data", x) for x in (found, expected)))
 
 
 def test_not_a_number_wins_in_sign_and_maximum():

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import operator
 import subprocess
 import sys
 import threading
@@ -225,6 +226,42 @@ def test_a_write_is_refused_where_it_would_lose_a_gradient():
         constant += w
 
 
+IN_PLACE = {
+    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "**=": operator.ipow,
+    "@=": operator.imatmul,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_every_operator_in_place_writes_a_tensor_of_ones_own(name):
+    write, value = IN_PLACE[name], np.array([[1.0, 2.0], [3.0, 4.0]])
+    x, other = mg.tensor(value), mg.tensor(value + 1)
+    memory = x.data
+    assert write(x, other) is x
+    assert x.data is memory
+    expected = getattr(operator, write.__name__[1:])(value, value + 1)
+    np.testing.assert_allclose(host(x.data), expected, rtol=2**-50)
+    w = mg.tensor(value, requires_grad=True)
+    with pytest.raises(RuntimeError, match="not differentiable"):
+        write(w, other)
+    loss = (w * w).sum()
+    with mg.no_grad():
+        assert write(w, other) is w
+    with pytest.raises(RuntimeError, match="was written"):
+        loss.backward()
+    result = w.detach() + 0
+    assert write(result, other) is not result, "a result is a value: the name gets a new one"
+
+
+def test_a_product_of_matrices_in_place_keeps_shape_and_dtype():
+    x = mg.tensor([[1, 2], [3, 4]])
+    with pytest.raises(ValueError, match=r"x @= y must keep the shape of x, \(2, 2\), and x @ y has shape \(2,\)"):
+        x @= mg.tensor([1, 1])
+    with pytest.raises(TypeError):
+        x @= mg.tensor([[1.0, 1.0], [1.0, 1.0]])
+    assert x.numpy().tolist() == [[1, 2], [3, 4]]
+
+
 def test_results_are_values_and_in_place_addition_rebinds_them():
     x = leaf(1.0)
     y = x * 2
@@ -283,6 +320,16 @@ def test_an_index_written_later_does_not_change_what_was_taken():
         index[0] = 1
         y.backward()
         assert np.array_equal(host(x.grad), [2.0, 0.0])
+
+
+@pytest.mark.parametrize("within", [lambda i: i, lambda i: (i, slice(None))])
+def test_nor_does_an_index_of_one_number(within):
+    for index in (mg.tensor(0), mg.tensor(0).data):
+        x = mg.tensor([[1.0], [2.0]], requires_grad=True)
+        y = x[within(index)].sum()
+        index[...] = 1
+        y.backward()
+        assert x.grad.tolist() == [[1.0], [0.0]]
 
 
 def test_clip_without_bounds_shares_no_memory():
@@ -349,3 +396,21 @@ def test_a_second_derivative_that_there_is_none_of_is_refused_by_name_after_a_wr
 
     with pytest.raises(NotImplementedError, match="the gradient of conv2d cannot itself be differentiated"):
         mg.grad(length)(weight)
+
+
+def test_no_grad_refuses_to_decorate_what_runs_only_after_the_call():
+    def pieces(w):
+        yield (w * 2).requires_grad
+
+    async def later(w):
+        return (w * 2).requires_grad
+
+    async def both(w):
+        yield (w * 2).requires_grad
+
+    for function in (pieces, later, both):
+        with pytest.raises(
+            TypeError, match=rf"no_grad cannot decorate {function.__name__}, whose body runs only after"
+        ):
+            mg.no_grad()(function)
+    assert not mg.no_grad()(lambda w: w * 2)(leaf(1.0)).requires_grad

@@ -80,11 +80,29 @@ def test_jacobian_has_the_shape_of_value_and_argument():
     assert mg.jacobian(lambda x: mg.reshape(x, (3, 1)) * x)(X).shape == (3, 3, 3)
 
 
+@pytest.mark.parametrize("kind", [np.array, mg.tensor, lambda x: mg.tensor(x, requires_grad=True)])
+def test_the_jacobian_of_no_values_has_no_rows(kind):
+    x = kind([1.0, 2.0, 3.0])
+    found = mg.jacobian(lambda x: mg.reshape(x[:0], (2, 0)) * x[0])(x)
+    assert found.shape == (2, 0, 3)
+    assert type(found) is type(x)
+    by_both = mg.jacobian(lambda x, y: x[:0] * y, (0, 1))(x, 2.0)
+    assert [g.shape for g in by_both] == [(0, 3), (0,)]
+
+
 def test_hvp_is_the_hessian_times_a_vector():
     v = np.array([1.0, 2.0, 3.0])
     assert np.array_equal(mg.hvp(cubic)(X, v), 6 * X * v)
     hessian = mg.jacobian(mg.grad(mg.logsumexp))(mg.tensor(X))
     assert_allclose(mg.hvp(mg.logsumexp)(X, v), hessian.data @ v, rtol=0, atol=16 * 2**-52)
+
+
+@pytest.mark.parametrize("v", [np.ones((3, 1)), np.ones(1), 1.0, mg.tensor(np.ones((1, 3)))])
+def test_hvp_refuses_a_vector_of_another_shape(v):
+    """Beside the gradient it would be broadcast, and the product be another."""
+    with pytest.raises(ValueError, match=r"v must have the shape of x, \(3,\), got \("):
+        mg.hvp(cubic)(X, v)
+    assert mg.hvp(lambda x: x * x * x)(2.0, 1.0) == 12.0
 
 
 def test_second_derivatives_that_do_not_exist_are_refused_by_name():
@@ -113,6 +131,12 @@ real_square.vjp(lambda xp, g, y, x: g * 2 * x)
 
 def test_gradcheck_takes_differences_where_complex_numbers_do_not_run():
     assert mg.gradcheck(real_square, X).oracles == {"real_square": DIFFERENCES}
+
+
+def test_gradcheck_takes_differences_where_an_imaginary_part_would_be_dropped():
+    """NumPy warns of it, and goes on: the complex step would see half of the derivative."""
+    for f in (lambda x: mg.astype(x, np.float64) * x, lambda x: x * mg.astype(mg.astype(x, np.float64), np.float64)):
+        assert set(mg.gradcheck(f, X).oracles.values()) == {DIFFERENCES}
 
 
 @op()
@@ -194,3 +218,12 @@ def test_powers_keep_their_limits_at_zero():
     with np.errstate(divide="ignore"):
         assert mg.grad(lambda x: x**-1)(zero) == -np.inf
     assert np.array_equal(mg.grad(lambda x: (x ** np.array([0.0, 1.0, 2.0])).sum())(zero), 1.0)
+
+
+def test_the_second_derivatives_of_a_power_are_those_of_its_formula_where_the_exponent_is_zero():
+    a, b = np.array([0.5, 2.0, 3.0]), np.zeros(3)
+    assert max(mg.gradcheck(mg.power, a, b).errors.values()) < 1e-9
+    by_a_then_b = mg.grad(lambda b: mg.sum(mg.grad(lambda a: mg.sum(mg.power(a, b)))(a)))(b)
+    by_b_then_a = mg.grad(lambda a: mg.sum(mg.grad(lambda b: mg.sum(mg.power(a, b)))(b)))(a)
+    assert_allclose(by_a_then_b, 1 / a, rtol=4 * 2**-52)
+    assert_allclose(by_b_then_a, 1 / a, rtol=4 * 2**-52)

@@ -69,10 +69,9 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield the batches (x, y) that are left of the current epoch."""
         epoch = self.epoch
-        if self._order is None:
-            self._origin = self.rng.bit_generator.state
-            self._order = self.rng.permutation(self.examples)
         while self.epoch == epoch and self.position < len(self):
+            if self._order is None:
+                self._shuffle()
             rows = self._order[self.position * self.batch_size : (self.position + 1) * self.batch_size]
             self.position += 1
             xp = backend.current()
@@ -81,6 +80,10 @@ class Batches:
             self.epoch += 1
             self.position = 0
             self._order = None
+
+    def _shuffle(self) -> None:
+        self._origin = self.rng.bit_generator.state
+        self._order = self.rng.permutation(self.examples)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the run stands, as numbers, strings, lists and dicts that JSON can hold."""
@@ -105,8 +108,7 @@ class Batches:
         self.position = int(state["position"])
         self._order = None
         if self.position:
-            self._origin = self.rng.bit_generator.state
-            self._order = self.rng.permutation(self.examples)
+            self._shuffle()
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raise what `load_state_dict` would raise for `state`, changing nothing."""

@@ -30,7 +30,8 @@ def execute(
     Returns:
         The next values of those states that are numbers, which cannot be overwritten.
     """
-    results = update(weights, gradients, *state, **hyper)
+    given = (weights, gradients, *state)
+    results = [_apart(x, given) for x in update(*given, **hyper)]
     numbers = []
     for old, new in zip((weights, *state), results, strict=True):
         if is_array(old):
@@ -43,3 +44,13 @@ def execute(
 def is_array(x: Any) -> bool:
     """Tell the state that is an array from the state that is one number."""
     return hasattr(x, "__setitem__")
+
+
+def _apart(x: Any, given: Sequence[Any]) -> Any:
+    """Return a result as it is, or copied where it is an array that was given, or a view, which may show one.
+
+    An update may return one state as another, as momentum that looks two steps back does: a result must not change
+    while the others are written.
+    """
+    shared = getattr(x, "base", None) is not None or any(x is a for a in given)
+    return x.copy() if shared and is_array(x) else x

@@ -39,11 +39,11 @@ class Module:
 
     def modules(self) -> Iterator["Module"]:
         """Yield this module and every module in it, each once, in the order of their attributes."""
-        yield from (m for _, m in _walk(self, "", set()) if isinstance(m, Module))
+        yield from (m for _, m in _walk(self) if isinstance(m, Module))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield each parameter once, with its name: a tied parameter has the name that comes first."""
-        yield from ((name, p) for name, p in _walk(self, "", set()) if isinstance(p, Parameter))
+        yield from ((name, p) for name, p in _walk(self) if isinstance(p, Parameter))
 
     def parameters(self) -> Iterator[Parameter]:
         """Yield each parameter once, also where several layers share it."""
@@ -51,7 +51,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Any]]:
         """Yield each buffer once with its name: the arrays that are saved with the model but not trained."""
-        yield from ((name, b) for name, b in _walk(self, "", set()) if not isinstance(b, Module | Parameter))
+        yield from ((name, b) for name, b in _walk(self) if not isinstance(b, Module | Parameter))
 
     # --- modes ----------------------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class Module:
         """
         self.check_state_dict(state)
         own = self._arrays()
-        moved = {name: backend.namespace(a).asarray(backend.to_host(state[name])) for name, a in own.items()}
+        moved = {name: backend.namespace(a).array(backend.to_host(state[name])) for name, a in own.items()}  # copies
         for name, array in own.items():
             array[...] = moved[name]
         wrote(*self.parameters())
@@ -114,7 +114,7 @@ class Module:
                 )
 
     def _arrays(self) -> dict[str, Any]:
-        found = _walk(self, "", set())
+        found = _walk(self)
         return {name: x.data if isinstance(x, Parameter) else x for name, x in found if not isinstance(x, Module)}
 
     # --- how it reads ---------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        rows = [_row(name, m) for name, m in _walk(self, "", set()) if isinstance(m, Module)]
+        rows = [_row(name, m) for name, m in _walk(self) if isinstance(m, Module)]
         wide, high = max(len(text) for text, _ in rows), max(len(count) for _, count in rows)
         if len(rows) == 1:
             return f"{rows[0][0]}, {rows[0][1]} parameters" if rows[0][1] else rows[0][0]
@@ -132,8 +132,20 @@ class Module:
         return "\n".join([f"{lines[0]} parameters" if rows[0][1] else lines[0], *lines[1:]])
 
 
-def _walk(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield the modules, parameters and buffers in `value`, each once, depth first, with dotted names."""
+def _walk(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield the modules, parameters and buffers in a module, each once, depth first, with dotted names.
+
+    Raises ValueError where two have the same name, by which they could not be told apart: ``{1: x, "1": y}``.
+    """
+    names = set()
+    for name, x in _within(module, "", set()):
+        if name in names:
+            raise ValueError(f"two parts of {type(module).__name__} are both called {name}: choose another key for one")
+        names.add(name)
+        yield name, x
+
+
+def _within(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Module | Parameter) or _is_array(value):
         if id(value) in seen:
             return
@@ -148,11 +160,12 @@ def _walk(value: Any, name: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     else:
         return
     for key, x in inside:
-        yield from _walk(x, f"{name}.{key}" if name else str(key), seen)
+        yield from _within(x, f"{name}.{key}" if name else str(key), seen)
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic | Tensor)
+    """Tell arrays, and not a dtype such as ``np.float32``, whose class has the attributes of its scalars."""
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic | Tensor | type)
 
 
 def _row(name: str, module: Module) -> tuple[str, str]:

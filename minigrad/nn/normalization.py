@@ -67,6 +67,7 @@ class BatchNorm(Module):
                 f"a batch of shape {x.shape} has one value per feature and hence no variance to train with"
             )
         xp = backend.namespace(x)
+        x = x.astype(np.float32) if x.dtype.char == "e" else x  # a sum may be beyond float16 where the mean is not
         mean = sum_rows(xp, x) / count
         deviation = x - mean
         deviation *= deviation

@@ -22,7 +22,8 @@ class Parameter(Tensor):
         role: what the parameter is for.
         grad_home: where `backward` puts the first gradient: a view into the optimizer's gradient buffer, or None.
 
-    A copy (``copy.deepcopy``, pickle) is a parameter of its own, without gradient and without optimizer.
+    A copy (``copy.deepcopy``, pickle) is a parameter of its own, without gradient and without optimizer, and frozen
+    (``requires_grad = False``) if this one is.
 
     Raises ValueError for another role, TypeError for integers and booleans.
     """
@@ -51,4 +52,4 @@ class Parameter(Tensor):
         self._owner = weakref.ref(optimizer)  # weak: a model does not keep the state of a discarded optimizer
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.data, self.role)
+        return type(self), (self.data, self.role), (None, {"requires_grad": self.requires_grad})

@@ -235,7 +235,7 @@ max_pool2d.vjp(lambda xp, g, y, x, size, stride: _back_to_largest(xp, g, y, x, s
 
 def _back_to_largest(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) -> Any:
     won = [xp.logical_not(x[place] < y) for place in _pools(x, size, stride)]
-    kind = np.uint8 if len(won) < 256 else x.dtype
+    kind = np.uint8 if len(won) < 256 else np.result_type(x.dtype, np.float32)  # float16 counts to 2048
     share = g / functools.reduce(operator.add, (one.astype(kind) for one in won))
     return _handed_back(xp, share, won, x, size, stride)
 
@@ -244,7 +244,7 @@ def _back_to_largest(xp: Any, g: Any, y: Any, x: Any, size: Any, stride: Any) ->
 def avg_pool2d(xp: Any, x: Any, size: Any = 2, stride: Any = None) -> Any:
     """Return the mean of each window. The stride is `size` if None."""
     places = _pools(x, size, stride)
-    total = x[places[0]]
+    total = reductions.floating(x[places[0]])
     for place in places[1:]:
         total = total + x[place]
     return reductions.divided(total, _area(size))

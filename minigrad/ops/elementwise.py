@@ -10,7 +10,7 @@ from typing import Any
 
 from minigrad.backend import constant
 from minigrad.ops.operation import op
-from minigrad.ops.reductions import divided
+from minigrad.ops.reductions import divided, floating
 from minigrad.rules import functions
 
 __all__ = [
@@ -83,7 +83,7 @@ power.vjp(
 
 
 def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
-    """g · b a^(b−1), without 0 · ∞ where b is 0, and with 0 for √0."""
+    """g · b a^(b−1), without 0 · ∞ where a and b are 0, and with 0 for √0."""
     if isinstance(b, int | float):
         if b == 0:
             return 0 * g
@@ -94,7 +94,7 @@ def _power_slope(xp: Any, g: Any, a: Any, b: Any) -> Any:
         if 0 < b < 1:
             return g * b * xp.where(a == 0, constant(a, 0), xp.where(a == 0, constant(a, 1), a) ** (b - 1))
         return g * b * a ** (b - 1)
-    flat = b == 0
+    flat = (a == 0) & (b == 0)  # and not all of b = 0, where the derivative by b is 1/a
     return xp.where(flat, constant(g, 0), g * b * xp.where(flat, constant(a, 1), a) ** (b - 1))
 
 
@@ -195,6 +195,7 @@ def sigmoid(xp: Any, x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ), computed without overflow for any x."""
     if x.dtype == object:  # which knows no overflow, and perhaps not whether x > 0
         return 1 / (1 + xp.exp(-x))
+    x = floating(x)
     small = xp.exp(_minus_magnitude(xp, x))
     return xp.where(x.real <= 0, small, 1) / (1 + small)
 
@@ -207,6 +208,7 @@ def softplus(xp: Any, x: Any) -> Any:
     """Return log(1 + eˣ), computed without overflow for any x; −softplus(−x) is the log of `sigmoid`."""
     if x.dtype == object:
         return xp.log1p(xp.exp(x))
+    x = floating(x)
     return _positive(xp, x) + xp.log1p(xp.exp(_minus_magnitude(xp, x)))
 
 
@@ -226,11 +228,13 @@ def gelu(xp: Any, h: Any, x: Any) -> Any:
     return x * (1 + h) / 2
 
 
-gelu.vjp(
-    lambda xp, g, y, h, x: (
-        g * (1 + h + x * (1 - h * h) * (math.sqrt(2 / math.pi) * (1 + 3 * 44715 / 1000000 * x * x))) / 2
-    )
-)
+gelu.vjp(lambda xp, g, y, h, x: g * (1 + h + _gelu_bend(x, x * (1 - h * h))) / 2)
+
+
+def _gelu_bend(x: Any, q: Any) -> Any:
+    """q = x (1 − h²) times the slope of the tanh's argument; 0 where q is, though x² be infinite."""
+    return math.sqrt(2 / math.pi) * (q + 3 * 44715 / 1000000 * q * x * x)
+
 
 # --- functions with kinks ---------------------------------------------------------------------------------------------
 
@@ -297,9 +301,12 @@ minimum.vjp(
 
 @op(kinks=True)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None) -> Any:
-    """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None."""
+    """Return x moved into [min, max]; the gradient passes within, and at the bounds. A bound may be None.
+
+    As in NumPy it is min(max(x, min), max), which is max where the bounds are the wrong way round.
+    """
     low = xp.array(x) if min is None else xp.where(x.real < min, constant(x, min), x)
-    return low if max is None else xp.where(x.real > max, constant(x, max), low)
+    return low if max is None else xp.where(low.real > max, constant(x, max), low)
 
 
 clip.vjp(

@@ -5,6 +5,8 @@ import math
 import string
 from typing import Any
 
+import numpy as np
+
 from minigrad import backend
 from minigrad.autodiff import unbroadcast
 from minigrad.ops.operation import op, run
@@ -106,6 +108,12 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     operand takes the diagonal, and ``...`` stands for axes that broadcast. Without ``->`` the result has the letters
     that occur once, in alphabetical order.
     """
+    arrays = [x for x in operands if hasattr(x, "dtype")]
+    if len(arrays) < len(operands) and arrays:  # a number beside arrays keeps their dtype
+        xp, dtypes = backend.namespace(arrays[0]), [x.dtype for x in arrays]
+        operands = tuple(
+            xp.asarray(x, np.result_type(x, *dtypes)) if isinstance(x, int | float | complex) else x for x in operands
+        )
     return _einsum(*operands, subscripts=subscripts)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.ops.elementwise import relu, sigmoid, softplus
 from minigrad.ops.operation import op, run
-from minigrad.ops.reductions import below_largest, divided, mean
+from minigrad.ops.reductions import below_largest, divided, floating, mean
 from minigrad.tensor import Tensor
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "log_softmax", "mse", "softmax"]
@@ -113,7 +113,9 @@ def _checked(labels: Any, logits: Any) -> Any:
 def _check_range(classes: int, labels: Any) -> None:
     """Raise ValueError unless every label is one of the classes."""
     labels = np.asarray(labels)
-    unsigned = labels.view(f"u{labels.itemsize}")  # in which what is negative is large: one look is enough
+    unsigned = labels.view(
+        f"{labels.dtype.byteorder}u{labels.itemsize}"
+    )  # in which what is negative is large: one look is enough
     if labels.size and unsigned.max() >= classes:
         label = labels.flat[unsigned.argmax()]
         raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
@@ -127,6 +129,7 @@ def binary_cross_entropy_with_logits(xp: Any, logits: Any, targets: Any) -> Any:
     equal.
     """
     _same_shape(logits, targets, "targets", "logits")
+    logits = floating(logits)
     if logits.dtype == object:  # perhaps undecided whether x > 0
         return run(xp, mean, run(xp, softplus, logits) - logits * targets)
     positive = run(xp, relu, logits)
@@ -149,7 +152,7 @@ def mse(xp: Any, prediction: Any, target: Any) -> Any:
     Raises ValueError unless the shapes are equal: (n, 1) beside (n,) would broadcast to (n, n), a mistake that trains.
     """
     _same_shape(prediction, target, "target", "prediction")
-    d = prediction - target
+    d = floating(prediction) - target
     return run(xp, mean, d * d)
 
 

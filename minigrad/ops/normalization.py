@@ -33,8 +33,8 @@ def _back(xp: Any, g: Any, saved: Any, axis: Any) -> Any:
 
 def _mean(xp: Any, x: Any, axis: Any) -> Any:
     """Return the mean along `axis`, the last one or all others, so that it broadcasts against x."""
-    if axis == -1:
-        return run(xp, mean, x, axis=-1, keepdims=True)
+    if axis == -1 or x.dtype.char == "e":  # a sum may be beyond float16 where the mean is not
+        return run(xp, mean, x, axis=axis, keepdims=True)
     return divided(sum_rows(xp, x), count(x, axis))
 
 

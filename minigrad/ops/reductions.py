@@ -34,12 +34,20 @@ def count(x: Any, axis: Any) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
-def divided(x: Any, n: int) -> Any:
-    """Return x / n; exactly for exact numbers (Python's int / int is a float), and where n is beyond x's dtype."""
+def divided(x: Any, n: Any) -> Any:
+    """Return x / n, for a count or an array of them.
+
+    Exactly for exact numbers (Python's int / int is a float), and also where n is beyond x's dtype.
+    """
     dtype = getattr(x, "dtype", _OBJECT)
     if dtype == _OBJECT:
         return run(np, _divided_exactly, x, n=n)
     return x * (1 / n) if dtype == _HALF else x / n
+
+
+def floating(x: Any) -> Any:
+    """Return x, but integers and booleans as float64: what takes several steps must not wrap around in one of them."""
+    return x.astype(np.float64) if getattr(x, "dtype", _OBJECT).kind in "iub" else x
 
 
 _OBJECT, _HALF = np.dtype(object), np.dtype(np.float16)
@@ -120,8 +128,9 @@ min.vjp(lambda xp, g, y, x, axis, keepdims: _shared(xp, g, y, x, axis, keepdims)
 
 def _shared(xp: Any, g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Divide `g` equally between the entries of `x` that are `y`; NaN, which differs from itself, is one of them."""
-    won = ((x == kept(xp, y, axis, keepdims)) | (x != x)).astype(x.dtype)
-    return kept(xp, g, axis, keepdims) * won / xp.sum(won, axis=axis, keepdims=True)
+    won = (x == kept(xp, y, axis, keepdims)) | (x != x)
+    n = won.sum(axis=axis, keepdims=True).astype(np.float32 if x.dtype == _HALF else x.dtype)
+    return divided(kept(xp, g, axis, keepdims) * won.astype(x.dtype), n)
 
 
 def _by_real_part(xp: Any, extreme: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -141,6 +150,7 @@ def below_largest(xp: Any, x: Any, axis: Any) -> tuple[Any, Any]:
     """
     if x.dtype == object:
         return x, 0
+    x = floating(x)
     top = x.real.max(axis=axis, keepdims=True)
     largest = _LARGEST[top.dtype.char]
     finite = xp.minimum(xp.maximum(top, -largest), largest)

@@ -40,7 +40,7 @@ transpose.vjp(lambda xp, g, y, x, axes: xp.transpose(g, _inverse(axes)))
 
 
 def _inverse(axes: Any) -> Any:
-    return axes and tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
+    return None if axes is None else tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
 
 
 @op(reads=(), view=True)

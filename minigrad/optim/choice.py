@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from minigrad.regularization.checks import Scheduled, nonnegative
+from minigrad.regularization.checks import Scheduled, called, nonnegative
 from minigrad.regularization.column import Column
 from minigrad.regularization.decay import TIMES, Decay
 from minigrad.regularization.doors import Rule, Step, coupled, decoupled, plain, proximal
@@ -101,7 +101,7 @@ def translate(name: str, lr: Any, value: Any, couples: str, by: str) -> str:
     """Return what to write instead of ``weight_decay=value``: `couples` with l2 (and `by`), or `name` with decay."""
     try:
         value = nonnegative("weight_decay", value)
-        rate = nonnegative("lr", lr(0) if callable(lr) else lr)
+        rate = nonnegative("lr", called("lr", lr, 0) if callable(lr) else lr)
         per_step = f"{rate * value:.12g}"
     except (TypeError, ValueError) as error:
         return (

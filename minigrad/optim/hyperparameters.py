@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.regularization.checks import as_number, at_step, nonnegative, scheduled
+from minigrad.regularization.checks import as_number, at_step, called, nonnegative, scheduled
 from minigrad.regularization.column import Column, each, entries, largest
 from minigrad.regularization.decay import Decay
 
@@ -62,7 +62,7 @@ class Hyperparameters:
         lr = at_step("lr", self.lr, step) * multiplier
         rule = {"lr": _finite(lr, step) if type(lr) is Column else nonnegative(f"lr at step {step}", lr)}
         for name, x in self.own.items():
-            rule[name] = in_range(name, f"{name} at step {step}", x(step)) if callable(x) else x
+            rule[name] = in_range(name, f"{name} at step {step}", called(name, x, step)) if callable(x) else x
         if self.regularizer is None:
             return rule, {}
         if isinstance(self.regularizer, Decay):

@@ -23,10 +23,12 @@ from minigrad.optim.flat import Group, lay_out
 from minigrad.optim.hyperparameters import Hyperparameters, check_fit, check_second_moment
 from minigrad.regularization.checks import Scheduled, as_number, integer
 from minigrad.regularization.doors import Rule, Step, plain
-from minigrad.regularization.selection import On
+from minigrad.regularization.selection import EXPECTED, On, listed
 from minigrad.rules import hyper_names, scalar_state, state_names
 
 __all__ = ["Optimizer"]
+
+_DECIDED = {"params", "rule", "lr", *Options.__annotations__} - {"executor"}
 
 
 class Optimizer:
@@ -135,6 +137,16 @@ class Optimizer:
         for group in self.groups:
             group.adopt(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = "_numbers" in vars(self)
+        if made and (name in _DECIDED or name in self._numbers.own):
+            raise AttributeError(
+                f"{name} was decided when this {type(self).__name__} was made, and setting it would change nothing. "
+                "What changes from step to step is a function of the step: schedule=, or a function as lr=, l2= or "
+                "decay=. Else make a new optimizer, with this one's state: new.load_state_dict(old.state_dict())"
+            )
+        super().__setattr__(name, value)
+
     def hyper(self, step: int) -> dict[str, Any]:
         """Return the numbers in force at the 0-based `step`, the regulariser's among them; all but t.
 
@@ -148,8 +160,11 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place.
 
-        Everything is checked before anything is written. A graph that still needs the old values raises when it is
-        asked for gradients.
+        Numbers and gradients are checked before anything is written; what the arithmetic makes of them is not known
+        then. Where it raises (``np.errstate(over="raise")``), or the executor does, the parameters before have taken
+        part in the step, which then counts, and those from there on have not.
+
+        A graph that still needs the old values raises when it is asked for gradients.
 
         Raises:
             RuntimeError: a newer optimizer took over a parameter, or its `data` was bound to another array.
@@ -175,6 +190,7 @@ class Optimizer:
             if not self._numbers.fixed:  # those that are were looked at when this was made
                 check_fit(hyper, group.weights.dtype)
             work.append((group, hyper, *group.survey(self)))
+        made = self.steps + 1
         for group, hyper, present, elsewhere in work:
             group.collect(elsewhere)
             update = self.update if group.regularised else self._plain
@@ -182,7 +198,8 @@ class Optimizer:
                 numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
                 following = executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
-        self.steps += 1
+                self.steps = made  # at once: no parameter has taken part in more steps than were made
+        self.steps = made
 
     def _again(self, took_part: list[Parameter], executor: Callable[..., Any]) -> None:
         """Make the host's part of a step that was recorded when the parameters `took_part` had a gradient."""
@@ -391,23 +408,14 @@ class Optimizer:
 
 
 def _parameters(params: Any) -> list[Parameter]:
-    expected = "an iterable of mg.nn.Parameter, such as model.parameters()"
-    if hasattr(params, "parameters"):
-        raise TypeError(f"expected {expected}, got the module itself; pass its .parameters()")
-    if isinstance(params, Parameter):
-        raise TypeError(f"expected {expected}, got one Parameter; put it into a list")
-    if isinstance(params, Mapping) or not isinstance(params, Iterable):
-        raise TypeError(f"expected {expected}, got {type(params).__name__}")
-    found = list(params)
-    if not found:
-        raise ValueError(f"there is nothing to optimize: expected {expected}, got none (an exhausted generator?)")
+    found = listed(params, "optimize")
     seen: dict[int, int] = {}
     for i, p in enumerate(found):
         if not isinstance(p, Parameter):
             hint = "; wrap its array: mg.nn.Parameter(array)" if hasattr(p, "requires_grad") else ""
             hint = "; groups are chosen by on=, not by dictionaries" if isinstance(p, Mapping) else hint
             hint = "; leave the names out" if isinstance(p, tuple) else hint
-            raise TypeError(f"expected {expected}, got {type(p).__name__} at position {i}{hint}")
+            raise TypeError(f"{EXPECTED}, got {type(p).__name__} at position {i}{hint}")
         if id(p) in seen:
             raise ValueError(f"the parameter of shape {p.shape} is given twice, at positions {seen[id(p)]} and {i}")
         seen[id(p)] = i
@@ -417,6 +425,11 @@ def _parameters(params: Any) -> list[Parameter]:
 def _check_rule(rule: Any, own: Mapping[str, Any]) -> None:
     if not callable(rule):
         raise TypeError(f"rule must be a function (minigrad.rules), got {rule!r}")
+    if not hasattr(rule, "__name__"):
+        raise TypeError(
+            "rule must be a function with a name, by which its states are saved and reports call it: "
+            f"def my_rule(g, *, lr): ..., got {rule!r}"
+        )
     wanted = set(hyper_names(rule)) - {"lr", "t"}
     if "lr" not in hyper_names(rule):
         raise TypeError(f"the rule {rule.__name__} must have a keyword argument lr")

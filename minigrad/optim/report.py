@@ -49,7 +49,7 @@ def too_fast(optimizer: Any) -> str | None:
         ]
     except (TypeError, ValueError):
         return None  # `step` will refuse it in plainer words
-    removed = None if epoch[0] is None else largest(sum(epoch))
+    removed = None if epoch[0] is None else float(largest(sum(epoch)))
     if removed is None or removed <= 1:
         return None
     return (
@@ -121,7 +121,7 @@ def _short(x: Any) -> str:
 def _span(x: Any, form: str) -> str:
     """Return a number, or from where to where those of a column reach."""
     if not isinstance(x, Column):
-        return format(x, form)
+        return format(float(x), form)  # an exact number has no such form
     low, high = format(min(x), form), format(max(x), form)
     return low if low == high else f"{low} … {high}"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from minigrad.regularization.column import Vector, each
 
-__all__ = ["Number", "Numbers", "as_number", "at_step", "integer", "nonnegative", "scheduled"]
+__all__ = ["Number", "Numbers", "as_number", "at_step", "called", "integer", "nonnegative", "scheduled"]
 
 Numbers = float | Vector  # one number, or one for each of many models that are trained at once
 Scheduled = Numbers | Callable[[int], float]
@@ -69,4 +69,16 @@ def scheduled(name: str, value: Any) -> Any:
 
 def at_step(name: str, value: Any, step: int | None) -> Any:
     """Return a number or a column as it is (without a step too), or the value of a callable of the 0-based `step`."""
-    return nonnegative(f"{name} at step {step}", value(step)) if callable(value) else value
+    return nonnegative(f"{name} at step {step}", called(name, value, step)) if callable(value) else value
+
+
+def called(name: str, function: Callable[[Any], Any], step: int | None) -> Any:
+    """Return ``function(step)``; what it raises becomes a ValueError, or stays a TypeError, that names it and the step.
+
+    A table's ``__getitem__`` is a function of the step too, and ends with an IndexError that says neither.
+    """
+    try:
+        return function(step)
+    except Exception as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} at step {step} raised {error!r}") from error

@@ -72,10 +72,6 @@ class Column:
         """Return the signs."""
         return Column(map(functions.sign, self.values))
 
-    def maximum(self, other: Any) -> Any:
-        """Return the larger ones."""
-        return _applied(functions.maximum, self, other)
-
 
 @singledispatch
 def placed(array: Any, numbers: tuple[float, ...]) -> Any:
@@ -121,6 +117,7 @@ for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Column, f"__r{_name}__", _reflected(getattr(operator, _name)))
 for _name in ("neg", "abs"):
     setattr(Column, f"__{_name}__", _unary(getattr(operator, _name)))
+functions.maximum.register(Column, _method(functions.maximum))
 
 
 def each(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:

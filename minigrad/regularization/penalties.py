@@ -5,12 +5,12 @@ no door is computed through another. An instance holds coefficients and a choice
 parameters to give the number that door 1 adds to the loss.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from minigrad.regularization.checks import Scheduled, at_step, integer, nonnegative, scheduled
 from minigrad.regularization.column import Column
-from minigrad.regularization.selection import On, selector
+from minigrad.regularization.selection import EXPECTED, On, listed, selector
 from minigrad.rules.functions import maximum, sign
 
 __all__ = ["L1", "L2", "ElasticNet", "Penalty"]
@@ -46,7 +46,8 @@ class Penalty:
 
         Raises TypeError for what is no iterable of parameters or tensors: a module, one parameter (its rows have no
         role), bare arrays (they have no gradient), pairs with names; and for a coefficient that is an array, since a
-        sum over all models has no room for it.
+        sum over all models has no room for it. ValueError where there are none: a generator, such as
+        ``model.parameters()``, is used up by its first sum.
         """
         if arrays := [name for name, c in self.coefficients.items() if isinstance(c, Column)]:
             raise TypeError(
@@ -150,18 +151,11 @@ class ElasticNet(Penalty):
 
 
 def _parameters(params: Any) -> list[Any]:
-    expected = "a penalty takes an iterable of parameters, such as model.parameters()"
-    if hasattr(params, "parameters"):
-        raise TypeError(f"{expected}, got the module itself; pass its .parameters()")
-    if hasattr(params, "requires_grad") or hasattr(params, "dtype"):
-        raise TypeError(f"{expected}, got one {type(params).__name__}; put it into a list")
-    if isinstance(params, Mapping) or not isinstance(params, Iterable):
-        raise TypeError(f"{expected}, got {type(params).__name__}")
-    found = list(params)
+    found = listed(params, "penalise")
     for i, p in enumerate(found):
         if not hasattr(p, "requires_grad"):
             hint = "; it has no gradient, wrap it: mg.nn.Parameter(array)" if hasattr(p, "dtype") else ""
             hint = "; leave the names out" if isinstance(p, tuple) else hint
             hint = "; pass its .parameters()" if hasattr(p, "parameters") else hint
-            raise TypeError(f"{expected}, got {type(p).__name__} at position {i}{hint}")
+            raise TypeError(f"{EXPECTED}, got {type(p).__name__} at position {i}{hint}")
     return found

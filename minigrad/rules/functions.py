@@ -9,6 +9,7 @@ JAX), or by its own method of the same name (a minigrad or torch tensor, a pytho
 import math
 from fractions import Fraction
 from functools import singledispatch
+from numbers import Real
 from typing import Any
 
 __all__ = ["exp", "maximum", "sign", "sqrt"]
@@ -62,19 +63,29 @@ def _(x: Any) -> Any:
 
 @singledispatch
 def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of `x` and `y`, entry by entry; NaN wins."""
+    """Return the larger of `x` and `y`, entry by entry; NaN wins. One of them may be a plain number, also the first."""
     return _own("maximum", x, y)
 
 
 @maximum.register(float)
 @maximum.register(Fraction)
 def _(x: Any, y: Any) -> Any:
+    if not isinstance(y, Real):
+        return _larger_of_number_and(x, y)
     return x if x != x else max(type(x)(y), x)  # of what cannot be ordered, max takes the first
 
 
 @maximum.register
 def _(x: int, y: Any) -> Any:
-    return max(y, x)
+    return max(y, x) if isinstance(y, Real) else _larger_of_number_and(x, y)
+
+
+def _larger_of_number_and(x: Any, y: Any) -> Any:
+    """Compute the maximum of a plain number and what is none by what serves the latter."""
+    served = maximum.dispatch(type(y))
+    if served is not maximum.dispatch(object):
+        return served(x, y)
+    return y.__array_namespace__().maximum(x, y) if hasattr(y, "__array_namespace__") else _own("maximum", y, x)
 
 
 @singledispatch

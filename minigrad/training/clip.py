@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.regularization.checks import as_number
+from minigrad.regularization.selection import listed
 
 __all__ = ["clip_by_norm", "clip_by_value"]
 
@@ -22,7 +23,8 @@ def clip_by_value(params: Iterable[Any], limit: float) -> None:
     """Move every entry of every gradient into [−limit, limit], in place. NaN stays NaN.
 
     Acts before the optimizer's door: a penalty in the loss is clipped, ``l2=`` and ``decay=`` are not.
-    PyTorch: ``clip_grad_value_``. Raises ValueError unless limit > 0.
+    PyTorch: ``clip_grad_value_``. Raises ValueError unless limit > 0 and there are parameters, TypeError for what is no
+    iterable of them.
     """
     limit = _limit(limit)
     for g in _gradients(params):
@@ -39,7 +41,8 @@ def clip_by_norm(params: Iterable[Any], limit: float) -> Any:
     Acts before the optimizer's door: a penalty in the loss is clipped, ``l2=`` and ``decay=`` are not.
 
     Returns the norm before clipping, a 0-d float64 array where the gradients are (0.0 if there are none).
-    Raises ValueError unless limit > 0. Source: Pascanu, Mikolov and Bengio, arXiv 1211.5063, Algorithm 1.
+    Raises ValueError unless limit > 0 and there are parameters, TypeError for what is no iterable of them.
+    Source: Pascanu, Mikolov and Bengio, arXiv 1211.5063, Algorithm 1.
     """
     limit = _limit(limit)
     gradients = _gradients(params)
@@ -63,7 +66,7 @@ def joint_norm(arrays: Iterable[Any]) -> Any:
 
 
 def _gradients(params: Iterable[Any]) -> list[Any]:
-    return [p.grad for p in {id(p): p for p in params}.values() if p.grad is not None]
+    return [p.grad for p in {id(p): p for p in listed(params, "clip")}.values() if p.grad is not None]
 
 
 def _limit(limit: Any) -> Any:

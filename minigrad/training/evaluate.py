@@ -19,8 +19,9 @@ def evaluate(
 ) -> tuple[float, float | None]:
     """Return the mean data loss and the share of correct answers on (x, y), in evaluation mode, without gradients.
 
-    The accuracy is None where the labels are no integers. `batch_size` bounds memory only; the loss is the mean over
-    examples whatever it is. The model's modes, weights and buffers are as before afterwards.
+    The accuracy is None where the labels are no integers, and the share of all labels where an example has several
+    (logits (N, T, classes), labels (N, T)). `batch_size` bounds memory only; the loss is the mean over examples
+    whatever it is. The model's modes, weights and buffers are as before afterwards.
     """
     batch_size = integer("batch_size", batch_size)
     x, y = backend.to_host(x), backend.to_host(y)
@@ -34,11 +35,11 @@ def evaluate(
         for start in range(0, len(x), batch_size):
             labels = xp.asarray(y[start : start + batch_size])
             logits = model(xp.asarray(x[start : start + batch_size]))
-            total = total + loss(logits, labels).data * float(len(labels))
+            total = total + loss(logits, labels).data.astype(np.float64) * len(labels)  # which float16 may not hold
             found = hits(logits, labels)
             counted = found is not None
             right = right + found if counted else right
-    return float(backend.to_host(total)) / len(x), int(backend.to_host(right)) / len(x) if counted else None
+    return float(backend.to_host(total)) / len(x), int(backend.to_host(right)) / y.size if counted else None
 
 
 def hits(logits: Any, labels: Any) -> Any:

@@ -140,7 +140,7 @@ def fit(
                 run = of_full_batch if len(y) == full else step
                 state.data_loss, state.penalty, right = run(x, y)
                 state.step = optimizer.steps
-                meter.add(state.data_loss, right, state.penalty, len(y))
+                meter.add(state.data_loss, right, state.penalty, len(y), y.size)
                 show.advance(epoch + 1)
                 if state.step % log_every == 0:
                     record: Record = {"step": state.step, "epoch": epoch + batches.position / len(batches)}

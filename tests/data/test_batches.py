@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -60,6 +61,27 @@ def test_a_state_taken_anywhere_goes_on_exactly_through_json(steps, size, kind):
     assert (fresh.epoch, fresh.position) == (state["epoch"], state["position"])
     again = walk(fresh)
     assert [next(again)[0].tolist() for _ in range(15)] == ahead
+
+
+@given(taken=st.integers(0, 12), loaded=st.integers(1, 6))
+def test_a_state_is_loaded_within_a_loop_too(taken, loaded):
+    """Of the same epoch, also its beginning, the loop goes on from there; of another one, it ends."""
+    saved, run, left = make(), make(), []
+    path = itertools.chain.from_iterable(saved for _ in range(3))
+    for _ in range(taken):
+        next(path)
+    state = saved.state_dict()
+    for k, (x, _) in enumerate(run, 1):
+        if k > loaded:
+            left.append(x[:, 0].tolist())
+        if k == loaded:
+            run.load_state_dict(state)
+    if state["epoch"]:
+        assert left == []
+        assert run.state_dict() == state
+    else:
+        assert left == epoch(make())[state["position"] :]
+        assert (run.epoch, run.position) == (1, 0)
 
 
 def test_an_epoch_broken_off_is_continued_by_the_next_loop():

@@ -97,7 +97,7 @@ def test_a_step_that_raises_while_it_is_recorded_was_not_made_and_is_recorded_wh
     run.captured(*first)
     before = run.everything()
     for run.broken in (*WHILE_RECORDED, *reversed(WHILE_RECORDED)):
-        with pytest.raises(PlantedError, match=run.broken):
+        with pytest.raises((PlantedError, ValueError), match=run.broken):
             run.captured(*others[0])
         assert run.everything() == before
     run.broken = None
@@ -110,7 +110,7 @@ def test_a_step_whose_numbers_are_refused_when_it_is_replayed_was_not_made(devic
     for k, batch in enumerate(batches(STEPS)):
         before = run.everything()
         for run.broken in WHILE_REPLAYED if k > 1 else ():
-            with pytest.raises(PlantedError, match=run.broken):
+            with pytest.raises((PlantedError, ValueError), match=run.broken):
                 run.captured(*batch)
             assert run.everything() == before
         run.broken = None
@@ -174,6 +174,6 @@ def test_gradients_are_as_before_a_replay_that_was_broken_off(device):
     for optimizer in run.optimizers:
         optimizer.zero_grad()
     run.broken = "second schedule"
-    with pytest.raises(PlantedError):
+    with pytest.raises(ValueError, match="PlantedError"):
         run.captured(*given[-1])
     assert all(p.grad is None for optimizer in run.optimizers for p in optimizer.params)

@@ -13,7 +13,7 @@ from minigrad.regularization import L1, L2, ElasticNet
 from tests.device.machine import Event
 from tests.device.runs import OPTIMIZERS
 from tests.device.standin import cupy
-from tests.executors.emitting import case, drawn, same
+from tests.executors.emitting import OWN, case, drawn, same
 from tests.optim.making import give, gradients, parameters, run, values
 
 
@@ -63,6 +63,18 @@ def test_of_a_kernel_with_branches_one_is_executed(t, device):
         expected = c.step(data["w"], data["g"], *c.state(data), **numbers)
         there = {name: cupy.asarray(x) for name, x in data.items()}
         Fused(c.names)(c.step, there["w"], there["g"], c.state(there), numbers)
+    assert same(expected, [backend.to_host(there[name]) for name in ("w", *c.names)])
+
+
+@pytest.mark.parametrize("executor", [plain.execute, Fused(("m", "v"))])
+@pytest.mark.parametrize("name", OWN)
+def test_rules_of_a_user_write_what_they_return(name, executor, device):
+    c = case(f"{name}/decay")
+    data = drawn(("w", "g", *c.names), np.float32)
+    with np.errstate(all="ignore"):
+        expected = c.step(data["w"], data["g"], *c.state(data), **c.numbers())
+        there = {name: cupy.asarray(x) for name, x in data.items()}
+        executor(c.step, there["w"], there["g"], c.state(there), c.numbers())
     assert same(expected, [backend.to_host(there[name]) for name in ("w", *c.names)])
 
 

@@ -15,6 +15,27 @@ from minigrad.rules import RULES, hyper_names, scalar_state, state_names
 
 ALL_RULES = {**RULES, **{r.__name__: r for r in (rules.adadelta, rules.adamax, rules.nadam, rules.radam)}}
 
+
+def swapped(g, m, v, *, lr):
+    delta = lr * g
+    return delta, v, m
+
+
+def shifted(g, m, v, *, lr):
+    delta = lr * (g + m + v)
+    return delta, g, m
+
+
+def bounded(g, m, v, *, lr):
+    m = rules.maximum(0, g)
+    v = rules.maximum(-0.5, rules.maximum(lr, v))
+    delta = lr * (m + v)
+    return delta, m, v
+
+
+# Rules of a user's: two return as one state what was given as another, one names the number first.
+OWN = {"swapped": swapped, "shifted": shifted, "bounded": bounded}
+
 DOORS = {
     "plain": (plain, ()),
     "decay": (decoupled, ("decay",)),
@@ -54,7 +75,7 @@ class Case:
 
 def case(name):
     rule, door = name.split("/")
-    return Case(ALL_RULES[rule], door)
+    return Case((ALL_RULES | OWN)[rule], door)
 
 
 CASES = [f"{rule}/{door}" for rule in ALL_RULES for door in DOORS]

@@ -13,7 +13,7 @@ from minigrad.executors.trace import Apply, Condition, Constant, Statement, Symb
 from minigrad.regularization import plain
 from minigrad.rules import sqrt, state_names
 from tests.executors import emitting, reading_latex
-from tests.executors.emitting import CASES, HYPER, LATER, case, drawn, same
+from tests.executors.emitting import CASES, HYPER, LATER, OWN, case, drawn, same
 
 DTYPES = [np.float32, np.float64]
 EMITTERS = ["numpy", "numba", "cuda", "latex"]
@@ -60,7 +60,7 @@ def agrees(emitter, traced, c, numbers, dtype, folder):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *(f"{rule}/decay" for rule in OWN)])
 @pytest.mark.parametrize("emitter", ["numpy", "cuda", "latex"])
 def test_the_emitted_text_computes_the_step_bit_for_bit(emitter, name, dtype, folder):
     c = case(name)
@@ -69,6 +69,7 @@ def test_the_emitted_text_computes_the_step_bit_for_bit(emitter, name, dtype, fo
 
 WIDEST = ("decay", "elastic_net", "prox_elastic_net")  # doors whose operations are all that there are
 EVERY_DAY = [n if n.split("/")[1] in WIDEST else pytest.param(n, marks=pytest.mark.nightly) for n in CASES]
+EVERY_DAY += [f"{rule}/decay" for rule in OWN]
 
 
 @pytest.mark.parametrize("name", EVERY_DAY)

@@ -17,7 +17,7 @@ from minigrad.executors.trace import UntraceableError
 from minigrad.regularization import decoupled
 from minigrad.regularization import plain as plain_door
 from minigrad.rules import adam, sgd
-from tests.executors.emitting import CASES, HYPER, LATER, case, drawn, same
+from tests.executors.emitting import CASES, HYPER, LATER, OWN, case, drawn, same
 
 KINDS = ["numpy", "numba", "auto"]
 ADAMW = decoupled(adam)
@@ -75,6 +75,22 @@ def test_the_others_too(kind, name):
             for size in (50, 150, 300):
                 data = data_for(c, dtype, size=size)
                 assert same(after(run, c, data, c.numbers(values)), after(plain.execute, c, data, c.numbers(values)))
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("kind", ["plain", *KINDS])
+@pytest.mark.usefixtures("small")
+def test_rules_of_a_user_write_what_they_return(kind, name):
+    """A state may become another: each is written with what the others were before the update."""
+    if kind == "numba":
+        pytest.importorskip("numba")
+    c = case(f"{name}/decay")
+    run = executor(kind, c.names)
+    for size in (50, 150, 300):
+        data = data_for(c, np.float64, size=size)
+        with np.errstate(all="ignore"):
+            expected = c.step(data["w"], data["g"], *c.state(data), **c.numbers())
+        assert same(after(run, c, data, c.numbers()), expected)
 
 
 def unusual():

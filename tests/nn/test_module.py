@@ -63,6 +63,30 @@ def test_running_statistics_and_dropout_keys_are_buffers_and_no_parameters():
     assert not any(isinstance(b, nn.Parameter) for _, b in mlp().named_buffers())
 
 
+def test_a_dtype_kept_as_an_attribute_is_no_buffer():
+    model = nn.Linear(2, 2, rng=rng())
+    model.kind, model.other = np.float32, np.dtype("float32")
+    assert list(model.named_buffers()) == []
+    assert list(model.state_dict()) == ["weight", "bias"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (lambda p, q: {"a.b": p, "a": {"b": q}}, r"parts\.a\.b"),
+        (lambda p, q: {1: p, "1": q}, r"parts\.1"),
+        (lambda p, q: {1: p.data, "1": q}, r"parts\.1"),
+    ],
+)
+def test_two_parts_of_one_name_are_refused(parts, name):
+    """One of them would be missing in every state."""
+    model = nn.Module()
+    model.parts = parts(nn.Parameter(np.zeros(1)), nn.Parameter(np.ones(1)))
+    for ask in (model.state_dict, lambda: list(model.parameters())):
+        with pytest.raises(ValueError, match=f"two parts of Module are both called {name}"):
+            ask()
+
+
 def test_train_and_eval_reach_every_part_and_return_the_module():
     model = mlp()
     assert model.eval() is model
@@ -104,6 +128,13 @@ def test_loading_writes_in_place_so_that_an_optimizer_still_steps_these_weights(
     model(batch()).sum().backward()
     optimizer.step()
     assert not np.array_equal(model[0].weight.numpy(), loaded)
+
+
+def test_a_state_made_of_the_models_own_arrays_is_loaded_as_it_was():
+    model = nn.Module()
+    model.a, model.b, model.c = (nn.Parameter(np.full(2, x)) for x in (1.0, 2.0, 3.0))
+    model.load_state_dict({"a": model.b, "b": model.a.data, "c": model.b.detach()})
+    assert [p.numpy().tolist() for p in (model.a, model.b, model.c)] == [[2, 2], [1, 1], [2, 2]]
 
 
 def test_loading_under_a_live_graph_is_noticed():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import minigrad as mg
 from minigrad.ops import shaping
@@ -53,6 +54,31 @@ def test_pooling_is_the_largest_or_the_mean_of_each_window(seed, size, stride):
     np.testing.assert_allclose(mg.avg_pool2d(x, size, stride).data, windows.mean(axis=3), rtol=1e-15, atol=1e-15)
 
 
+OF_SEVERAL_STEPS = {
+    "sigmoid": mg.sigmoid, "softplus": mg.softplus, "gelu": mg.gelu, "softmax": mg.softmax,
+    "log_softmax": mg.log_softmax, "logsumexp": mg.logsumexp, "mean": mg.mean, "var": mg.var,
+    "avg_pool2d": lambda x: mg.avg_pool2d(x.reshape(1, 2, 2, 2)), "mse": lambda x: mg.mse(x, x[::-1]),
+    "binary_cross_entropy": lambda x: mg.binary_cross_entropy_with_logits(x, x[::-1]),
+    "cross_entropy": lambda x: mg.cross_entropy(x, np.arange(4)),
+    "layer_norm": lambda x: mg.layer_norm(x, np.ones(2), np.zeros(2)),
+    "batch_norm": lambda x: mg.batch_norm(x, np.ones(2), np.zeros(2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, np.bool_])
+@pytest.mark.parametrize("name", OF_SEVERAL_STEPS)
+@given(data=st.data())
+def test_an_operation_of_several_steps_takes_integers_for_the_numbers_they_are(name, dtype, data):
+    """None of the steps wraps around: the value is that of the same floats."""
+    f = OF_SEVERAL_STEPS[name]
+    x = data.draw(arrays(dtype, (4, 2)))
+    x = x if name != "cross_entropy" else np.concatenate([x, x[::-1]], axis=1)
+    x = np.clip(x, -1000, 1000) if dtype == np.int64 else x
+    found = f(x).data
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, f(x.astype(float)).data)
+
+
 def test_normalised_entries_have_mean_0_and_variance_1():
     x = 3 + 5 * Source(0).normal(50, 4, 3)
     for f, axis in ((mg.batch_norm, (0, 1)), (mg.layer_norm, -1)):
@@ -71,6 +97,12 @@ def test_a_bias_that_is_one_number_is_added_to_every_entry_and_changes_no_dtype(
         assert y.dtype == dtype
         assert np.array_equal(y.data, bare.data + dtype(bias))
         assert np.array_equal(*(mg.grad(lambda w, b=b: f(x.data, w, b).sum())(weight).data for b in (bias, None)))
+
+
+@given(arrays(float, 5, elements=st.floats(-9, 9)), st.floats(-9, 9) | st.none(), st.floats(-9, 9) | st.none())
+def test_clip_is_numpys_whichever_bound_is_the_larger(x, low, high):
+    expected = x if low is high is None else np.clip(x, low, high)
+    np.testing.assert_array_equal(mg.clip(x, low, high).data, expected)
 
 
 def test_scatter_is_the_transpose_of_getitem():

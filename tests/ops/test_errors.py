@@ -66,6 +66,17 @@ def test_a_mistake_is_named(f, error, message):
         f()
 
 
+@pytest.mark.parametrize("kind", ["i2", "i4", "i8", "u2", "u8"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_labels_are_read_in_their_own_byte_order(kind, order):
+    assert mg.cross_entropy(zeros(3, 10), np.array([0, 1, 9], order + kind)).item() == pytest.approx(np.log(10))
+    with pytest.raises(ValueError, match="label 10 is out of range: there are 10 classes"):
+        mg.cross_entropy(zeros(3, 10), np.array([0, 10, 9], order + kind))
+    if kind[0] == "i":
+        with pytest.raises(ValueError, match="label -1 is out of range"):
+            mg.cross_entropy(zeros(3, 10), np.array([0, -1, 9], order + kind))
+
+
 def test_a_constant_takes_no_second_look_at_its_labels():
     # Valid labels of every integer kind pass, and so does a single row.
     for dtype in (np.int8, np.int64, np.uint8):

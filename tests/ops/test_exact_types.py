@@ -118,6 +118,14 @@ def test_integers_divide_into_fractions():
     assert all(type(g) is Fraction for g in second)
 
 
+@pytest.mark.parametrize("f", [mg.max, mg.min])
+def test_equal_integers_share_a_gradient_as_fractions(f):
+    x = mg.tensor(np.array([3, 3, 3], dtype=object), requires_grad=True)
+    f(x).backward()
+    assert x.grad.tolist() == [Fraction(1, 3)] * 3
+    assert all(type(g) is Fraction for g in x.grad)
+
+
 def test_state_of_an_optimizer_begins_at_zeros_of_the_parameters_type():
     for kind in (Fraction, flint.fmpq):
         params = [mg.nn.Parameter(array([[1, 2]], kind)), mg.nn.Parameter(array([3], kind), "bias")]

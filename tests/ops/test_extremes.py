@@ -94,3 +94,44 @@ def test_the_gradient_of_a_mean_of_more_entries_than_float16_counts_to_is_not_lo
     assert gradient.dtype == np.float16
     assert set(gradient.tolist()) == {float(np.float16(1 / n))}
     assert np.float16(1 / n) > 0
+
+
+MANY = 70_000  # more than float16 counts to; row by row its sums of ones stop at 2048 already
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2)])
+def test_the_gradient_of_a_bias_in_float16_counts_all_rows(shape):
+    bias = mg.tensor(np.zeros(shape, np.float16), requires_grad=True)
+    (np.ones((4096, 2), np.float16) + bias).sum().backward()
+    np.testing.assert_array_equal(bias.grad, np.full(shape, 4096, np.float16))
+
+
+def test_batch_norm_of_many_rows_in_float16_has_their_mean_and_variance():
+    x = np.ones((MANY, 2), np.float16)
+    x[::2] = 3
+    layer = mg.nn.BatchNorm(2, dtype=np.float16, momentum=0.5)
+    y, g = value_and_gradient(lambda x: mg.batch_norm(x, layer.scale.data, layer.bias.data), x)
+    np.testing.assert_array_equal(y, x - 2)
+    np.testing.assert_array_equal(g, np.zeros_like(x))  # ∂y/∂x takes constants, and what is along y, to 0
+    np.testing.assert_array_equal(layer(x).data, x - 2)
+    np.testing.assert_array_equal(layer.running_mean, [1, 1])
+    np.testing.assert_array_equal(layer.running_var, [1, 1])
+
+
+@pytest.mark.parametrize("f", [mg.max, mg.min])
+def test_more_equal_entries_than_float16_counts_to_share_the_gradient(f):
+    gradient = mg.grad(f)(np.ones(MANY, np.float16))
+    assert set(gradient.tolist()) == {float(np.float16(1 / MANY))}
+    assert np.float16(1 / MANY) > 0
+
+
+def test_in_a_window_of_more_entries_than_float16_counts_to_equal_ones_share_the_gradient_too():
+    gradient = mg.grad(lambda x: mg.sum(mg.max_pool2d(x, 64)))(np.ones((1, 64, 64, 1), np.float16))
+    np.testing.assert_array_equal(gradient, np.full((1, 64, 64, 1), 2.0**-12, np.float16))
+
+
+@pytest.mark.parametrize(("dtype", "x"), [(np.float16, 750), (np.float64, 1e200)])
+def test_the_slope_of_gelu_is_0_or_1_where_the_square_of_x_is_infinite(dtype, x):
+    with np.errstate(over="ignore"):  # x³ is infinite, and its tanh 1
+        _, g = value_and_gradient(mg.gelu, np.array([x, -x], dtype))
+    np.testing.assert_array_equal(g, [1, 0])

@@ -77,3 +77,20 @@ def test_an_operand_that_is_frozen_after_it_was_used_gets_no_gradient(f):
     x.requires_grad = False
     y.backward()
     assert x.grad is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_among_the_operands_of_an_einsum_is_an_operand_like_any_other(dtype):
+    x = mg.tensor([1.0, 2.0], requires_grad=True, dtype=dtype)
+    y = mg.einsum(",i,->i", 2.0, x, 3)
+    assert y.dtype == dtype
+    y.sum().backward()
+    assert (y.data.tolist(), x.grad.tolist()) == ([6, 12], [6, 6])
+    mg.gradcheck(lambda x: mg.einsum("i,,i->", x, 0.5, x), np.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("axes", [np.array([1, 2, 0]), [1, 2, 0], (1, -1, 0), None])
+def test_axes_are_exchanged_back_in_whatever_form_they_were_given(axes):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    g = mg.grad(lambda t: mg.sum(mg.transpose(t, axes) * np.transpose(x, axes)))(np.ones_like(x))
+    np.testing.assert_array_equal(g, x)

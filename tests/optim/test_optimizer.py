@@ -3,6 +3,7 @@
 import copy
 import json
 import warnings
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -302,6 +303,26 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_is_written(change, err
     assert all(np.array_equal(before[k], after[k]) for k in before)
 
 
+@pytest.mark.host
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_step_that_the_arithmetic_breaks_off_leaves_a_state_that_can_be_loaded(broken):
+    params = [Parameter(np.ones(2)), Parameter(np.ones(2), role="bias")]
+    optimizer = optim.Adam(params, 0.1, l2=0.1)
+    params[broken].grad, params[1 - broken].grad = np.full(2, 1e200), np.ones(2)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        optimizer.step()
+    assert (params[1].data == 1).all()
+    assert (params[0].data == 1).all() == (broken == 0)
+    saved = optimizer.state_dict()
+    assert (saved["step"], saved["t"]) == ((0, [0, 0]) if broken == 0 else (1, [1, 0]))
+    other = optim.Adam([Parameter(p.data, p.role) for p in params], 0.1, l2=0.1)
+    other.load_state_dict(saved)
+    for one in (optimizer, other):
+        give(one.params, [np.ones(2), np.ones(2)])
+        one.step()
+    assert [p.tolist() for p in values(params)] == [p.tolist() for p in values(other.params)]
+
+
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +355,19 @@ def test_print_says_what_regularisation_does_to_each_rule(make, line):
     optimizer = make(parameters())
     assert line in str(optimizer)
     assert repr(optimizer) == str(optimizer)
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("door", ["l2", "decay"])
+def test_print_tells_exact_numbers_too(door):
+    params = [Parameter(np.array([Fraction(1)], dtype=object))]
+    optimizer = optim.SGD(params, Fraction(1, 2), **{door: Fraction(1, 4)})
+    text = optimizer.describe(2)
+    assert f"numbers at step 0: lr=1/2, {door}=1/4" in text
+    steps = {"l2": 8, "decay": 4}[door]
+    assert f"η = 1/{steps}; time scale 1/η = {steps} steps = {steps // 2} epochs" in text
+    with pytest.warns(UserWarning, match=f"1/η = {steps} steps, is shorter than an epoch of 9 steps"):
+        optimizer.describe(9)
 
 
 def test_print_warns_exactly_when_the_time_scale_is_shorter_than_an_epoch():

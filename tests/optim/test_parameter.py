@@ -1,5 +1,6 @@
 import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -47,3 +48,12 @@ def test_a_parameter_does_not_keep_a_discarded_optimizer_alive():
         assert p.owner is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_copy_of_a_frozen_parameter_is_frozen(copied, trained):
+    p = Parameter(np.ones(2), role="scale")
+    p.requires_grad = trained
+    q = copied(p)
+    assert (q.requires_grad, q.role, q.data.tolist()) == (trained, "scale", [1, 1])

@@ -5,6 +5,7 @@ import math
 import pickle
 import re
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,6 +51,27 @@ def test_any_iterable_of_parameters_is_accepted():
     ps = parameters()
     for params in (iter(ps), tuple(ps), (p for p in ps), dict.fromkeys(ps).keys()):
         assert optim.SGD(params, lr=0.1).params == ps
+
+
+@pytest.mark.parametrize(
+    "name", ["lr", "momentum", "l2", "decay", "schedule", "regularizer", "at", "on", "times", "params", "rule"]
+)
+def test_what_was_decided_is_not_set_later(name):
+    """It would be ignored: a learning rate of 0 that still steps."""
+    optimizer = optim.SGD(parameters(), lr=0.1, momentum=0.9, l2=0.1)
+    before = str(optimizer)
+    refused(AttributeError, f"{name} was decided when this SGD was made", lambda: setattr(optimizer, name, 0.0))
+    assert str(optimizer) == before
+
+
+def test_the_executor_and_the_counts_may_be_set_later():
+    optimizer = optim.SGD(parameters(), lr=lambda k: 0.5 if k == 7 else 0.0)
+    called = []
+    optimizer.executor = lambda *given: called.append(given[-1]["lr"])
+    optimizer.steps = 7
+    run(optimizer, 1)
+    assert called == [0.5]
+    assert optimizer.steps == 8
 
 
 # --- weight_decay -----------------------------------------------------------------------------------------------------
@@ -312,6 +334,7 @@ def test_a_custom_rule_must_be_given_the_numbers_it_names():
     refused(TypeError, "the rule heavy_ball needs ['momentum'] beside lr, got []",
             lambda: optim.Optimizer(PARAM, rules.heavy_ball, 0.1))  # fmt: skip
     refused(TypeError, "rule must be a function", lambda: optim.Optimizer(PARAM, "sgd", 0.1))
+    refused(TypeError, "rule must be a function with a name", lambda: optim.Optimizer(PARAM, partial(rules.sgd), 0.1))
 
 
 def test_times_of_a_decay_of_zero_is_no_contradiction():

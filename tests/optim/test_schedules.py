@@ -175,6 +175,38 @@ def test_a_schedule_whose_value_is_out_of_range_is_refused_at_its_step(value):
     assert p.item() == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("schedule", lambda p, f: optim.SGD(p, lr=0.1, schedule=f)),
+        ("lr", lambda p, f: optim.SGD(p, lr=f)),
+        ("momentum", lambda p, f: optim.SGD(p, lr=0.1, momentum=f)),
+        ("decay", lambda p, f: optim.SGD(p, lr=0.1, decay=f)),
+        ("decay_schedule", lambda p, f: optim.SGD(p, lr=0.1, decay=0.1, decay_schedule=f)),
+        ("l2", lambda p, f: optim.SGD(p, lr=0.1, l2=f)),
+    ],
+)
+def test_what_a_function_of_the_step_raises_names_it_and_the_step(name, make):
+    """A table that ends, asked by ``[...].__getitem__``: in a step a refusal, in a report a word."""
+    p = Parameter(np.ones(1))
+    optimizer = make([p], [0.5, 0.25].__getitem__)
+    for _ in range(2):
+        optimizer.describe(steps_per_epoch=5)  # which looks an epoch ahead
+        p.grad = np.ones(1)
+        optimizer.step()
+    before = p.item()
+    with pytest.raises(ValueError, match=rf"^{name} at step 2 raised IndexError\('list index out") as caught:
+        optimizer.step()
+    assert isinstance(caught.value.__cause__, IndexError)
+    assert p.item() == before
+    assert f"step 2 will be refused: {name} at step 2 raised IndexError" in optimizer.describe()
+
+
+def test_a_function_that_does_not_take_the_step_is_still_a_type_error():
+    with pytest.raises(TypeError, match=r"schedule at step 0 raised TypeError\('.*takes 0 positional arguments"):
+        optim.SGD([Parameter(np.ones(1))], lr=0.1, schedule=lambda: 1.0).hyper(0)
+
+
 def test_numpy_integers_count_steps():
     joined = schedules.joined((schedules.cosine(np.int64(4)), schedules.constant()), at=(np.int64(3),))
     assert joined == schedules.joined((schedules.cosine(4), schedules.constant()), at=(3,))

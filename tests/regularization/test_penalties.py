@@ -162,6 +162,14 @@ def test_a_penalty_takes_an_iterable_of_parameters_and_nothing_like_it(params, m
         L2(0.1, on="all")(params(model))
 
 
+def test_a_generator_of_parameters_that_was_used_up_is_refused():
+    """Made once before a training loop, the penalty would vanish after the first step."""
+    params = mg.nn.Linear(2, 2, rng=np.random.default_rng(0)).parameters()
+    assert L2(0.1)(params).item() > 0
+    with pytest.raises(ValueError, match=r"nothing to penalise: .*model\.parameters\(\), got none \(an exhausted gen"):
+        L2(0.1)(params)
+
+
 def test_a_numpy_integer_counts_examples():
     assert L2.per_example(1, examples=np.int64(10)).at(0) == {"l2": 0.1}
 

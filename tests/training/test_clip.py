@@ -68,6 +68,22 @@ def test_a_limit_that_is_no_positive_number_is_refused(clip, limit):
         clip(params([1.0]), limit)
 
 
+@pytest.mark.parametrize("clip", [clip_by_norm, clip_by_value])
+@pytest.mark.parametrize(
+    ("given_as", "error", "message"),
+    [
+        (lambda model: iter(()), ValueError, r"nothing to clip: .*got none \(an exhausted generator\?\)"),
+        (lambda model: model.weight, TypeError, "got one Parameter; put it into a list"),
+        (lambda model: model, TypeError, r"got the module itself; pass its \.parameters\(\)"),
+        (lambda model: mg.nn.Sequential(model), TypeError, r"got the module itself; pass its \.parameters\(\)"),
+    ],
+)
+def test_what_holds_gradients_and_is_no_iterable_of_parameters_is_refused(clip, given_as, error, message):
+    """A loop over it would find no gradient, and clip nothing."""
+    with pytest.raises(error, match=message):
+        clip(given_as(mg.nn.Linear(2, 2, rng=np.random.default_rng(0))), 1.0)
+
+
 def test_clipping_acts_on_a_penalty_in_the_loss_but_on_no_other_door():
     w0, lr, l2, limit = np.array([3.0, 4.0]), 0.5, 1.0, 2.0
 

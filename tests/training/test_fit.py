@@ -96,6 +96,26 @@ def test_the_mean_over_an_epoch_weighs_the_short_last_batch_by_its_length():
     assert accuracy == (model(mg.tensor(X)).numpy().argmax(axis=1) == Y).mean()
 
 
+def test_where_an_example_has_several_labels_accuracy_is_their_share_and_the_loss_their_mean():
+    x = np.stack([X, -X], axis=1)  # (50, 2, 6)
+    y = np.where(np.arange(2) == 0, Y[:, None], 0)
+    model = nn.Linear(6, 3, rng=np.random.default_rng(0))
+    batches = Batches(x, y, 8, seed=0, classes=3)
+    record = quiet(model, SGD(model.parameters(), lr=0.0), batches, epochs=1, test=(x, y)).epochs[0]
+    logits = model(mg.tensor(x))
+    assert record["accuracy"] == record["test_accuracy"] == (logits.numpy().argmax(axis=-1) == y).mean()
+    loss = mg.cross_entropy(logits, mg.tensor(y).data).item()
+    assert record["test_loss"] == pytest.approx(loss, rel=1e-6)
+    assert record["data_loss"] == pytest.approx(loss, rel=1e-6)
+
+
+def test_the_mean_loss_of_many_examples_in_float16_is_no_infinity():
+    x = np.zeros((40_000, 1), np.float16)
+    model = nn.Linear(1, 10, rng=np.random.default_rng(0), dtype=np.float16)
+    loss, _ = evaluate(model, x, np.zeros(len(x), int), batch_size=len(x))
+    assert loss == pytest.approx(math.log(10), rel=2**-9)  # which is rounded to float16, and so is the logarithm
+
+
 def test_history_is_json_with_a_record_per_epoch_and_per_log_every_steps():
     model, optimizer, batches = run()
     history = quiet(model, optimizer, batches, log_every=5, test=(X, Y), penalty=L1(0.01))
