@@ -18,7 +18,7 @@ class Names:
     """Names of arrays, by their identity: whoever asks keeps the arrays."""
 
     def __init__(self) -> None:
-        self._names: dict[int, str | Callable[[], str]] = {}
+        self._names: dict[int, str | list[Any]] = {}  # of a view what made it: a function, arguments, keywords
         self._count = {letter: itertools.count() for letter in "ac"}
 
     def own(self, array: Any) -> None:
@@ -39,7 +39,12 @@ class Names:
 
     def view(self, array: Any, function: Callable[..., Any], arguments: Any, keywords: Any) -> None:
         """Call a view by what made it, of arrays that are kept here."""
-        self._names[id(array)] = lambda: self.call(function, arguments, keywords)
+        self._names[id(array)] = [function, arguments, keywords]
+
+    def replace(self, function: Callable[[Any], Any]) -> None:
+        """Put ``function(x)`` in the place of every array that is kept here."""
+        for made in [x for x in self._names.values() if not isinstance(x, str)]:
+            made[1:] = value.each(function, tuple(made[1:]))
 
     def call(self, function: Callable[..., Any], arguments: Any, keywords: Any, last: str = "") -> str:
         """Return a call as it is written in Python; `last` stands behind its arguments."""
@@ -61,7 +66,7 @@ class Names:
             if id(x) not in self._names:
                 self._names[id(x)] = f"c{next(self._count['c'])}"
             name = self._names[id(x)]
-            return name if isinstance(name, str) else name()
+            return name if isinstance(name, str) else self.call(*name)
         if isinstance(x, tuple):
             return f"({', '.join(map(self.text, x))}{',' * (len(x) == 1)})"
         if isinstance(x, list):

@@ -6,7 +6,6 @@ step drops is given to what it computes next.
 
 import operator
 import threading
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.executors.names import Names, source
-from minigrad.executors.value import MODULE, Value, each, hidden, item, recorder, refuse, shown
+from minigrad.executors.storage import Memory
+from minigrad.executors.value import MODULE, Value, arrays, each, hidden, item, recorder, refuse, shown
 from minigrad.tensor import arrays_as
 
 __all__ = ["Line", "Program"]
@@ -47,6 +47,19 @@ class Line:
         self.way = way
         self.state = state
         self.source = source
+
+    @property
+    def entrywise(self) -> bool:
+        """Whether each entry of the target is made of entries that lie in the same place of the operands."""
+        return isinstance(self.function, np.ufunc) and self.function.signature is None and self.way == "last"
+
+    def arrays(self) -> Iterator[Any]:
+        """Yield all arrays that are read or written."""
+        return arrays((self.arguments, self.keywords, self.targets))
+
+    def replace(self, function: Callable[[Any], Any]) -> None:
+        """Put ``function(x)`` in the place of every x in the call."""
+        self.arguments, self.keywords, self.targets = each(function, (self.arguments, self.keywords, self.targets))
 
     def listed(self, names: Names) -> str:
         """Return the call as a reader wants it."""
@@ -92,16 +105,15 @@ class Program:
         lines: the `Line`s.
         run: makes all calls.
         names: of arrays in the listing.
+        memory: where the arrays of the step lie.
     """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.names = Names()
         self.run: Callable[[], None] = lambda: None
+        self.memory = Memory(self.names.forget)
         self._constants: list[Line] = []  # what puts numbers of the source into arrays
-        self._free: dict[int, list[Any]] = {}  # memory that nothing needs any more, by its size
-        self._shown: dict[int, int] = {}  # of memory, by its identity: how many arrays of the step show it
-        self._once: set[int] = set()  # the identities of memory that serves one array
         self._state = np.geterr()
 
     @contextmanager
@@ -117,7 +129,19 @@ class Program:
         self._constants = [line for line in self._constants if writes[id(line.targets[0].base)] == 1]
         once = set(map(id, self._constants))
         self.lines = [line for line in self.lines if id(line) not in once]
+        self._move(self.memory.lay_out(self.lines))
         self.run = _compiled(self.lines)
+
+    def _move(self, moved: Callable[[Any], Any]) -> None:
+        """Put the arrays of all lines where they are to lie."""
+
+        def place(x: Any) -> Any:
+            return self._named(moved(x), x) if isinstance(x, np.ndarray) else x
+
+        self.names.replace(place)
+        for line in self.lines:
+            line.replace(place)
+        self.memory.forget()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -195,12 +219,13 @@ class Program:
         """Return as a value what a function made of what it was given: a view, a constant, or a computed array."""
         if not isinstance(x, np.ndarray | np.generic):
             refuse(f"{getattr(function, '__name__', function)}()")
-        sources = list(_arrays(each(hidden, (given, keywords))))
+        sources = list(arrays(each(hidden, (given, keywords))))
         if any(x is a for a in sources):
             return Value(x)
         if any(np.may_share_memory(x, a) for a in sources):
+            x = self.memory.view(x, sources)
             self.names.view(x, function, *each(self._kept, (given, keywords)))
-            return Value(self._watched(x))
+            return Value(x)
         x = np.asarray(x)
         if not sources or function in _SHAPED:
             return Value(self._constant(function, x))
@@ -222,8 +247,8 @@ class Program:
         if found.nbytes > _SMALL:
             new = self._new(found)
         else:
-            new = self._laid(np.empty(found.nbytes, np.uint8), found)
-            self._once.add(id(new.base))
+            new = self.memory.once(found)
+            self.names.own(new)
         self._write(np.copyto, (new, numbers), {}, (new,), "inside")
         if found.nbytes <= _SMALL:
             self._constants.append(self.lines[-1])
@@ -236,54 +261,28 @@ class Program:
         self.lines.append(Line(function, given, named, written, way, own, source()))
         return self.lines[-1]
 
-    def _change(self, *call: Any) -> None:
-        """Write down a call that changes an array, and make it if that is the step's own."""
-        line = self._write(*call)
-        if all(map(self._ours, line.targets)):
-            _quietly(_compiled([line]), (), {})
-
-    # --- memory ---------------------------------------------------------------------------------------------------
-
     def _new(self, found: Any) -> Any:
-        """Return a copy of an array, in memory that nothing else needs as long as the copy is there."""
-        free = self._free.get(found.nbytes)
-        memory = free.pop() if free else np.empty(found.nbytes, np.uint8)
-        self._shown[id(memory)] = 0
-        return self._watched(self._laid(memory, np.asarray(found)))
-
-    def _laid(self, memory: Any, found: Any) -> Any:
-        if found.dtype.hasobject:
-            raise TypeError(f"a captured step computes with numbers of NumPy's own dtypes, not with {found.dtype}")
-        new = np.ndarray(found.shape, found.dtype, memory, strides=found.strides)
-        new[...] = found
+        """Return a copy of an array in memory of the step's."""
+        new = self.memory.new(found)
         self.names.own(new)
         return new
 
-    def _ours(self, array: Any) -> bool:
-        return id(array.base) in self._shown or id(array.base) in self._once
+    def _kept(self, x: Any) -> Any:
+        """Return what a line keeps of an array."""
+        x = hidden(x)
+        return self._named(self.memory.kept(x), x) if isinstance(x, np.ndarray) else x
 
-    def _watched(self, array: Any) -> Any:
-        """Give the memory of an array of ours away when it, and all others that show it, are gone."""
-        if id(array.base) in self._shown:
-            self._shown[id(array.base)] += 1
-            weakref.finalize(array, self._dropped, array.base, id(array)).atexit = False
+    def _named(self, array: Any, other: Any) -> Any:
+        """Return `array`, called what `other` is called."""
+        if array is not other:
+            self.names.alias(array, other)
         return array
 
-    def _dropped(self, memory: Any, array: int) -> None:
-        self.names.forget(array)
-        self._shown[id(memory)] -= 1
-        if not self._shown[id(memory)]:
-            del self._shown[id(memory)]
-            self._free.setdefault(memory.nbytes, []).append(memory)
-
-    def _kept(self, x: Any) -> Any:
-        """Return what a line keeps of an array: of ours another one in its place, which does not keep the memory."""
-        x = hidden(x)
-        if not isinstance(x, np.ndarray) or id(x.base) not in self._shown:
-            return x
-        kept = x.view()
-        self.names.alias(kept, x)
-        return kept
+    def _change(self, *call: Any) -> None:
+        """Write down a call that changes an array, and make it if that is the step's own."""
+        line = self._write(*call)
+        if all(map(self.memory.owns, line.targets)):
+            _quietly(_compiled([line]), (), {})
 
 
 _TELL: set[Any] = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.may_share_memory}
@@ -340,16 +339,6 @@ def _part_of(function: Any, k: int) -> Callable[..., Any]:
         return function(*arguments, **keywords)[k]
 
     return part_of
-
-
-def _arrays(x: Any) -> Iterator[Any]:
-    if isinstance(x, np.ndarray):
-        yield x
-    elif isinstance(x, tuple | list):
-        for y in x:
-            yield from _arrays(y)
-    elif isinstance(x, dict):
-        yield from _arrays(list(x.values()))
 
 
 def _quietly(function: Any, arguments: Any, keywords: Any) -> Any:

@@ -16,7 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from minigrad.rules import functions
 
-__all__ = ["MODULE", "Recorder", "Value", "each", "hidden", "item", "part", "recorder", "refuse", "shown"]
+__all__ = ["MODULE", "Recorder", "Value", "arrays", "each", "hidden", "item", "part", "recorder", "refuse", "shown"]
 
 
 class Recorder(Protocol):
@@ -193,6 +193,17 @@ def each(function: Callable[[Any], Any], x: Any) -> Any:
     if isinstance(x, dict):
         return {key: each(function, y) for key, y in x.items()}
     return function(x)
+
+
+def arrays(x: Any) -> Iterator[Any]:
+    """Yield the arrays in tuples, lists and dicts."""
+    if isinstance(x, np.ndarray):
+        yield x
+    elif isinstance(x, tuple | list):
+        for y in x:
+            yield from arrays(y)
+    elif isinstance(x, dict):
+        yield from arrays(list(x.values()))
 
 
 def item(array: Any, index: Any) -> Any:
