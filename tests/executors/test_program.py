@@ -198,6 +198,12 @@ def test_a_program_is_recorded_without_running_and_runs_without_the_step():
     assert w.data.tolist() == [31.0] * 3
 
 
+def test_what_an_operation_expects_of_its_numbers_is_not_warned_of_in_a_replay():
+    captured = mg.capture(lambda x, y: mg.cross_entropy(x, y))
+    x, y = np.array([[3e38, -3e38], [0, 0]], np.float32), np.array([1, 0])
+    assert [captured(x, y).item() for _ in range(4)] == [np.inf] * 4  # overflows on its way, and warnings are errors
+
+
 # --- where its arrays lie ---------------------------------------------------------------------------------------------
 
 CALLS = {

@@ -98,8 +98,16 @@ def _memory(case: Mapping[str, Any]) -> str:
     held, peak = own["held_bytes"], own["peak_bytes"]
     return (
         f"Beside parameters, gradients, state and batch, the way back of this step reads {_mega(held)} of what the way "
-        f"there computed; at its peak minigrad holds {_mega(peak)}, {peak / held:.2f} times that."
+        f"there computed; at its peak minigrad holds {_mega(peak)}, {peak / held:.2f} times that{_captured(case, held)}."
     )
+
+
+def _captured(case: Mapping[str, Any], needed: float) -> str:
+    for entry in _timed(case):
+        if entry["name"] == "minigrad-captured" and "held_bytes" in entry.get("facts", {}):
+            held = entry["facts"]["held_bytes"]
+            return f", and captured {_mega(held)}, {held / needed:.2f} times"
+    return ""
 
 
 def _mega(count: float) -> str:

@@ -50,11 +50,16 @@ def _executor(name: str) -> str:
 
 
 def _captured(name: str, step: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], dict[str, Any]]]:
-    """Return `step`, captured if the contender is called so, and what says then how much a call launches."""
+    """Return `step`, captured if the contender is called so, and what says then what a call launches and holds."""
     if not name.startswith(CAPTURED):
         return step, dict
     captured = mg.capture(step)
-    return captured, lambda: {"launches": getattr(captured, "launches", lambda: None)()}
+
+    def facts() -> dict[str, Any]:
+        program = getattr(captured, "program", None)
+        return {"launches": captured.launches()} | ({"held_bytes": program.memory.held} if program else {})
+
+    return captured, facts
 
 
 # --- a training step --------------------------------------------------------------------------------------------------
