@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors.captured import Kept, check, copied, data, is_array, like, on_device, recording
+from minigrad.executors.captured import Kept, check, copied, current, data, is_array, like, on_device, recording
 
 __all__ = ["Captured", "Recorded"]
 
@@ -113,6 +113,8 @@ class Captured:
 
     def __call__(self, *arguments: Any) -> Any:
         """Make one step, with these arguments."""
+        if current() is not None:
+            return self._step(*arguments)  # a part of another step, which is recorded
         if not self._warm:
             with self._graph.place():
                 found = self._step(*(like(x, on_device(x)) for x in arguments))

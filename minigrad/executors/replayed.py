@@ -68,6 +68,8 @@ class Replayed:
 
     def __call__(self, *arguments: Any) -> Any:
         """Make one step, with these arguments."""
+        if current() is not None:
+            return self._step(*arguments)  # a part of another step, which is recorded
         if not self._warm:
             found = self._step(*(like(x, on_device(x)) for x in arguments))
             self._warm = True

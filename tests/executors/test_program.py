@@ -315,6 +315,15 @@ def test_arrays_outside_of_the_step_are_read_anew():
     assert found == [[k] * 3 for k in range(4)]
 
 
+def test_a_captured_step_within_another_is_a_part_of_it():
+    inner = mg.capture(lambda x: mg.tanh(x) * 2)
+    outer = mg.capture(lambda x: inner(x) + inner(x * 3))
+    x = mg.tensor(np.linspace(-1, 1, 5))
+    expected = 2 * np.tanh(x.data) + 2 * np.tanh(3 * x.data)
+    assert [np.array_equal(outer(x).data, expected) for _ in range(5)] == [True] * 5
+    assert np.array_equal(inner(x).data, 2 * np.tanh(x.data))
+
+
 def test_other_threads_compute_meanwhile():
     inside, outside = threading.Event(), threading.Event()
     found = []

@@ -98,7 +98,8 @@ def _memory(case: Mapping[str, Any]) -> str:
     held, peak = own["held_bytes"], own["peak_bytes"]
     return (
         f"Beside parameters, gradients, state and batch, the way back of this step reads {_mega(held)} of what the way "
-        f"there computed; at its peak minigrad holds {_mega(peak)}, {peak / held:.2f} times that{_captured(case, held)}."
+        f"there computed; at its peak minigrad holds {_mega(peak)}, {peak / held:.2f} times that"
+        f"{_captured(case, held)}."
     )
 
 
