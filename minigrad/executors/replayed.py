@@ -11,6 +11,7 @@ from minigrad.executors.captured import (
     check,
     contents,
     copied,
+    current,
     data,
     is_array,
     like,
@@ -63,7 +64,7 @@ class Replayed:
         self._step = step
         self._warm = False
         self.program: Program | None = None
-        self._own: list[Any] = []
+        self._own: list[Any] = []  # the arguments of the recorded step
         self._results: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
