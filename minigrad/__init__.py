@@ -6,7 +6,7 @@ on NumPy or CuPy supplies the gradients. Needs NumPy alone.
 
 from minigrad import backend, data, nn, ops, optim, regularization, rules, training
 from minigrad.backend import use_backend
-from minigrad.executors.capture import capture
+from minigrad.executors.captured.capture import capture
 from minigrad.gradcheck import gradcheck
 from minigrad.memory import keep_freed_memory
 from minigrad.ops import (

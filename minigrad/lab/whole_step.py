@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigrad import backend, capture, cross_entropy, nn
-from minigrad.executors.replayed import Replayed
+from minigrad.executors.captured.replayed import Replayed
 from minigrad.lab.bench import update
 from minigrad.optim import Optimizer
 from minigrad.regularization.variants import Variant, variant

@@ -11,11 +11,11 @@ import numpy as np
 from minigrad import backend
 from minigrad.executors import captured
 from minigrad.executors import choose as executors
+from minigrad.executors.captured.inlined import Inlined
+from minigrad.executors.captured.replayed import OnTheHost
 from minigrad.executors.emitted import Compiled, Emitted
 from minigrad.executors.fused import Fused
-from minigrad.executors.inlined import Inlined
 from minigrad.executors.plain import is_array
-from minigrad.executors.replayed import OnTheHost
 from minigrad.nn.parameter import Parameter
 from minigrad.optim import models, report
 from minigrad.optim.choice import Options, Regularizer, Schedule, choose, through, translate

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.data import Batches
-from minigrad.executors import capture as executors
+from minigrad.executors.captured import capture as executors
 from minigrad.nn import Module
 from minigrad.regularization import Penalty
 from minigrad.regularization.checks import integer

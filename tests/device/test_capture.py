@@ -191,7 +191,7 @@ def test_nor_does_float16_train_in_a_captured_step(device):
 
 def test_a_frozen_number_would_be_seen(device, monkeypatch):
     """A recorded launch that did not read its numbers anew leaves other weights."""
-    from minigrad.executors.graphs import Recorded
+    from minigrad.executors.captured.graphs import Recorded
 
     monkeypatch.setattr(Recorded, "replay", lambda self: None)
     run = Run("adamw")

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import backend, optim
-from minigrad.executors import graphs
+from minigrad.executors.captured import graphs
 from minigrad.nn.parameter import Parameter
 from tests.optim.making import give, gradients, parameters, run, values
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.executors.program import Program
-from minigrad.executors.value import Value
+from minigrad.executors.captured.program import Program
+from minigrad.executors.captured.value import Value
 from minigrad.training import fit
 from tests.device.runs import OPTIMIZERS, Run, batches, bits, eager
 from tests.device.test_capture_in_fit import WAYS, start, trained

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors.graphs import Captured
-from minigrad.executors.replayed import Replayed
+from minigrad.executors.captured.graphs import Captured
+from minigrad.executors.captured.replayed import Replayed
 
 __all__ = ["capture"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.executors import value
+from minigrad.executors.captured import value
 
 __all__ = ["Names", "source"]
 
@@ -106,8 +106,4 @@ def source() -> str:
 
 
 _HERE = os.path.dirname(__file__)
-_INNER = (
-    os.path.dirname(np.__file__),
-    *(os.path.join(_HERE, f"{name}.py") for name in ("captured", "names", "program", "value")),
-    os.path.join(os.path.dirname(_HERE), "backend.py"),
-)
+_INNER = (os.path.dirname(np.__file__), _HERE, os.path.join(os.path.dirname(os.path.dirname(_HERE)), "backend.py"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors.captured import Kept, check, copied, current, data, is_array, like, on_device, recording
+from minigrad.executors.captured.context import Kept, check, copied, current, data, is_array, like, on_device, recording
 
 __all__ = ["Captured", "Recorded"]
 

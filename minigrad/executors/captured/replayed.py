@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.executors.captured import (
+from minigrad.executors.captured.context import (
     Kept,
     check,
     contents,
@@ -18,8 +18,8 @@ from minigrad.executors.captured import (
     on_device,
     recording,
 )  # fmt: skip
-from minigrad.executors.program import Program
-from minigrad.executors.value import Value
+from minigrad.executors.captured.program import Program
+from minigrad.executors.captured.value import Value
 from minigrad.tensor import Tensor
 
 __all__ = ["OnTheHost", "Replayed"]

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minigrad import backend
-from minigrad.executors.value import Value
+from minigrad.executors.captured.value import Value
 from minigrad.tensor import Tensor, result
 
 __all__ = [

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.executors.captured.value import Value
 from minigrad.executors.emitted import BLOCK, Blocked, Update
-from minigrad.executors.value import Value
 from minigrad.regularization.column import Column
 
 __all__ = ["Inlined"]
