@@ -31,7 +31,9 @@ def execute(
         The next values of those states that are numbers, which cannot be overwritten.
     """
     given = (weights, gradients, *state)
-    results = [_apart(x, given) for x in update(*given, **hyper)]
+    results: Sequence[Any] = update(*given, **hyper)
+    if state:
+        results = _apart(results, given)
     numbers = []
     for old, new in zip((weights, *state), results, strict=True):
         if is_array(old):
@@ -46,11 +48,13 @@ def is_array(x: Any) -> bool:
     return hasattr(x, "__setitem__")
 
 
-def _apart(x: Any, given: Sequence[Any]) -> Any:
-    """Return a result as it is, or copied where it is an array that was given, or a view, which may show one.
+def _apart(results: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+    """Return results, copied where one is an array that was given, or a view, which may show one.
 
     An update may return one state as another, as momentum that looks two steps back does: a result must not change
     while the others are written.
     """
-    shared = getattr(x, "base", None) is not None or any(x is a for a in given)
-    return x.copy() if shared and is_array(x) else x
+    known = set(map(id, given))
+    return [
+        x.copy() if (id(x) in known or getattr(x, "base", None) is not None) and is_array(x) else x for x in results
+    ]

@@ -138,14 +138,14 @@ class Optimizer:
             group.adopt(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        made = "_numbers" in vars(self)
-        if made and (name in _DECIDED or name in self._numbers.own):
+        numbers = self.__dict__.get("_numbers")  # there once all is decided
+        if numbers is not None and (name in _DECIDED or name in numbers.own):
             raise AttributeError(
                 f"{name} was decided when this {type(self).__name__} was made, and setting it would change nothing. "
                 "What changes from step to step is a function of the step: schedule=, or a function as lr=, l2= or "
                 "decay=. Else make a new optimizer, with this one's state: new.load_state_dict(old.state_dict())"
             )
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def hyper(self, step: int) -> dict[str, Any]:
         """Return the numbers in force at the 0-based `step`, the regulariser's among them; all but t.
