@@ -16,37 +16,37 @@ LAMBDA = 0.1
 
 # name: our optimizer, torch's; the two given the same regularisation, or none.
 CASES = {
-    "sgd l2": (lambda p, c: optim.SGD(p, 0.05, l2=c, on="all"), lambda p, c: torch.optim.SGD(p, 0.05, weight_decay=c)),
+    "sgd l2": (lambda p, c, **k: optim.SGD(p, 0.05, l2=c, on="all"), lambda p, c: torch.optim.SGD(p, 0.05, weight_decay=c), **k),
     "heavy ball l2": (
-        lambda p, c: optim.SGD(p, 0.05, momentum=0.9, l2=c, on="all"),
+        lambda p, c, **k: optim.SGD(p, 0.05, momentum=0.9, l2=c, on="all", **k),
         lambda p, c: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=c),
     ),
     "nesterov l2": (
-        lambda p, c: optim.SGD(p, 0.05, momentum=0.9, nesterov=True, l2=c, on="all"),
+        lambda p, c, **k: optim.SGD(p, 0.05, momentum=0.9, nesterov=True, l2=c, on="all", **k),
         lambda p, c: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True, weight_decay=c),
     ),
     "adam l2": (
-        lambda p, c: optim.Adam(p, 0.05, l2=c, on="all"),
+        lambda p, c, **k: optim.Adam(p, 0.05, l2=c, on="all", **k),
         lambda p, c: torch.optim.Adam(p, 0.05, weight_decay=c),
     ),
     "adamw": (
-        lambda p, c: optim.AdamW(p, 0.05, decay=c, times="lr"),
+        lambda p, c, **k: optim.AdamW(p, 0.05, decay=c, times="lr", **k),
         lambda p, c: torch.optim.AdamW(p, 0.05, weight_decay=c),
     ),
     "amsgrad l2": (
-        lambda p, c: optim.AMSGrad(p, 0.05, (0.8, 0.9), l2=c, on="all"),
+        lambda p, c, **k: optim.AMSGrad(p, 0.05, (0.8, 0.9), l2=c, on="all", **k),
         lambda p, c: torch.optim.Adam(p, 0.05, (0.8, 0.9), weight_decay=c, amsgrad=True),
     ),
     "amsgrad decay": (
-        lambda p, c: optim.AMSGrad(p, 0.05, decay=c, times="lr"),
+        lambda p, c, **k: optim.AMSGrad(p, 0.05, decay=c, times="lr", **k),
         lambda p, c: torch.optim.AdamW(p, 0.05, weight_decay=c, amsgrad=True),
     ),
     "adagrad l2": (
-        lambda p, c: optim.Adagrad(p, 0.05, l2=c, on="all"),
+        lambda p, c, **k: optim.Adagrad(p, 0.05, l2=c, on="all", **k),
         lambda p, c: torch.optim.Adagrad(p, 0.05, weight_decay=c),
     ),
     "rmsprop l2": (
-        lambda p, c: optim.RMSprop(p, 0.05, 0.9, l2=c, on="all"),
+        lambda p, c, **k: optim.RMSprop(p, 0.05, 0.9, l2=c, on="all", **k),
         lambda p, c: torch.optim.RMSprop(p, 0.05, 0.9, weight_decay=c),
     ),
 }
@@ -95,9 +95,8 @@ def test_a_schedule_is_torchs_lambda_lr(name):
     ours, torchs = CASES[name]
     ps = parameters()
     start = values(ps)
-    optimizer = ours(ps, LAMBDA)
     schedule = schedules.joined((schedules.linear_warmup(10), schedules.cosine(50)), at=(10,))
-    optimizer._numbers.schedule = schedule
+    optimizer = ours(ps, LAMBDA, schedule=schedule)
     expected = theirs(torchs, LAMBDA, start, schedule)
     assert distance(run(optimizer, STEPS), expected) <= tolerance(start)
     assert distance(expected, theirs(torchs, LAMBDA, start)) >= 100 * tolerance(start)
