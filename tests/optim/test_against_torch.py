@@ -16,7 +16,10 @@ LAMBDA = 0.1
 
 # name: our optimizer, torch's; the two given the same regularisation, or none.
 CASES = {
-    "sgd l2": (lambda p, c, **k: optim.SGD(p, 0.05, l2=c, on="all"), lambda p, c: torch.optim.SGD(p, 0.05, weight_decay=c), **k),
+    "sgd l2": (
+        lambda p, c, **k: optim.SGD(p, 0.05, l2=c, on="all", **k),
+        lambda p, c: torch.optim.SGD(p, 0.05, weight_decay=c),
+    ),
     "heavy ball l2": (
         lambda p, c, **k: optim.SGD(p, 0.05, momentum=0.9, l2=c, on="all", **k),
         lambda p, c: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=c),
