@@ -203,6 +203,8 @@ class Tensor(Node):
             )
         into(value.data if isinstance(value, Tensor) else value)
         wrote(self)
+        if hasattr(self.data, "again"):  # in a step that is recorded
+            self.data.again(lambda _: wrote(self))
         return self
 
     def __iadd__(self, other: Any) -> Tensor:

@@ -315,6 +315,35 @@ def test_arrays_outside_of_the_step_are_read_anew():
     assert found == [[k] * 3 for k in range(4)]
 
 
+def test_a_write_of_a_replay_is_noticed_by_a_graph_that_needs_the_old_value():
+    w = mg.tensor(np.ones(3), requires_grad=True)
+
+    def step(x):
+        with mg.no_grad():
+            w.__iadd__(x)
+
+    captured = mg.capture(step)
+    for _ in range(3):
+        captured(np.ones(3))
+    square = (w * w).sum()
+    captured(np.ones(3))
+    with pytest.raises(RuntimeError, match="was written after it was used"):
+        square.backward()
+
+
+def test_lists_masks_and_named_tuples_are_taken_as_numpy_takes_them():
+    def step(x):
+        q, r = np.linalg.qr(x.data)
+        y = np.add(x.data, [1, 2])
+        y[y > 2] = True * x.data[0, 0]
+        return q, r, y, x.data == True  # noqa: E712
+
+    captured = mg.capture(step)
+    for k in range(4):
+        x = mg.tensor(np.array([[1.0, 2.0], [3.0, k]]))
+        assert same(captured(x), step(x))
+
+
 def test_a_captured_step_within_another_is_a_part_of_it():
     inner = mg.capture(lambda x: mg.tanh(x) * 2)
     outer = mg.capture(lambda x: inner(x) + inner(x * 3))
@@ -378,6 +407,9 @@ READS = {
     "array_equal()": lambda x: np.array_equal(x.data, x.data),
     "nonzero()": lambda x: x.data.nonzero(),
     "numpy()": lambda x: x.numpy(),
+    "a mask as an index": lambda x: x[x.data > 0],
+    "unique()": lambda x: np.unique(x.data),
+    "where()": lambda x: np.where(x.data > 0),
 }
 
 

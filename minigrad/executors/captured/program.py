@@ -1,7 +1,6 @@
 """A step on NumPy written down as the calls that it makes, in order, to be made again without the step.
 
-Each call writes to memory that is there already. It is used again where the step itself would use it again: what the
-step drops is given to what it computes next.
+Each call writes to memory that is there already (`storage`).
 """
 
 import operator
@@ -26,7 +25,7 @@ _one_at_a_time = threading.RLock()
 
 
 class Program:
-    """The calls of one step, in order; what writes them down, too (`minigrad.executors.value.Recorder`).
+    """The calls of one step, in order; what writes them down, too (`minigrad.executors.captured.value.Recorder`).
 
     A step that is written down computes in memory of its own, but changes none that was there before: no weights, no
     gradients, no statistics. That is left to `run`.
@@ -117,7 +116,7 @@ class Program:
             self._change(called, inputs, keywords, out, way)
             return out[0] if len(out) == 1 else out
         found = _quietly(called, inputs, keywords)
-        if method == "__call__" and not keywords:
+        if method == "__call__" and not keywords and all(map(_plain, inputs)):
             inputs = _converted(function, inputs)
         new = [self._new(x) for x in (found if isinstance(found, tuple) else (found,))]
         self._write(called, inputs, keywords, tuple(new), way)
@@ -125,6 +124,8 @@ class Program:
 
     def call(self, function: Callable[..., Any], given: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Write down a call of any other function of arrays, if it computes; return its result."""
+        if function in _COUNT or (function is np.where and len(given) == 1):
+            refuse(f"{function.__name__}(), whose result is as long as the numbers make it,")
         if function in _REDUCTIONS:
             return self._reduced(_REDUCTIONS[function], *given, **keywords)
         if keywords.get("out") is not None:
@@ -139,7 +140,7 @@ class Program:
             return found
         if isinstance(found, list | tuple):
             parts = [self._result(x, _part_of(function, k), given, keywords) for k, x in enumerate(found)]
-            return type(found)(parts)
+            return getattr(found, "_make", type(found))(parts)  # of a named tuple, as np.linalg's are
         return self._result(found, function, given, keywords)
 
     def _reduced(self, function: Any, x: Any, axis: Any = None, *, out: Any = None, **keywords: Any) -> Any:
@@ -219,6 +220,7 @@ _TELL: set[Any] = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, 
 _WRITE: set[Any] = {
     np.copyto, np.put, np.place, np.putmask, operator.setitem, np.ndarray.fill, np.ndarray.sort, np.ndarray.put,
 }  # fmt: skip
+_COUNT: set[Any] = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.ndarray.compress}
 _EMPTY: set[Any] = {np.empty, np.empty_like}
 _UNIFORM: set[Any] = {np.zeros, np.ones, np.full, np.zeros_like, np.ones_like}
 _SHAPED: set[Any] = {np.empty_like, np.zeros_like, np.ones_like}  # which look at shape and dtype alone
@@ -254,6 +256,10 @@ def _compiled(lines: list[Line]) -> Callable[[], None]:
     local = ", ".join(f"{x}={x}" for x in space)
     exec(compile("\n    ".join([f"def run({local}):", *body]), "<minigrad program>", "exec"), space)
     return space["run"]  # type: ignore[no-any-return]
+
+
+def _plain(x: Any) -> bool:
+    return isinstance(x, Value | np.ndarray) or type(x) in (float, int)
 
 
 def _converted(function: np.ufunc, inputs: Any) -> Any:

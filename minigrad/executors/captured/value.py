@@ -1,7 +1,7 @@
-"""Arrays of a step that is being recorded: shapes and dtypes, whose numbers are computed only when the record is run.
+"""Arrays of a step that is being recorded: their shapes and dtypes are those of every run, their numbers are not.
 
 They answer to all that NumPy's arrays answer to; whatever computes is handed to the recorder of this context. What
-would read a number is refused.
+would read a number is refused, since it would be another one in the next run.
 """
 
 import functools
@@ -98,6 +98,8 @@ class Value(NDArrayOperatorsMixin):
         return _current().call(function, arguments, keywords)
 
     def __getitem__(self, index: Any) -> Any:
+        if any(x.dtype == bool for x in arrays(each(hidden, (index,)))):
+            refuse("a mask as an index, of which the result is as long as the mask is true,")
         return _current().call(item, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
