@@ -142,7 +142,7 @@ def test_numba_is_skipped_where_it_is_not_installed(monkeypatch):
 
 
 def by_minigrad():
-    return of_minigrad._network(MLP.task).parameters()
+    return of_minigrad.network(MLP.task).parameters()
 
 
 def test_the_flops_of_a_step_are_those_of_its_products():

@@ -12,6 +12,7 @@ from minigrad.executors import plain
 from minigrad.executors.cores import Cores
 from minigrad.executors.emitted import Blocked, Compiled
 from minigrad.lab.bench import step
+from minigrad.lab.bench.contenders import captured_steps
 from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.ops import convolution, operation
 from minigrad.regularization import variant
@@ -284,4 +285,5 @@ PAIRS: dict[str, tuple[Callable[[], Work], Callable[[], Work]]] = {
         lambda: _relu(lambda g, y: g * (y > 0)),
         lambda: _relu(lambda g, y: np.where(y > 0, g, 0)),
     ),
+    **captured_steps.PAIRS,
 }

@@ -14,7 +14,7 @@ from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.optim import AdamW, Optimizer
 from minigrad.regularization import VARIANTS
 
-__all__ = ["adamw", "make"]
+__all__ = ["adamw", "make", "network"]
 
 FACTS = {"minigrad": mg.__version__, "numpy": np.__version__}
 CAPTURED = "minigrad-captured"
@@ -67,7 +67,7 @@ def _captured(name: str, step: Callable[..., Any]) -> tuple[Callable[..., Any], 
 
 def _step(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     mg.keep_freed_memory()
-    model = _network(task)
+    model = network(task)
     optimizer = adamw(name, model.parameters())
 
     def one(x: Any, labels: Any) -> Any:
@@ -93,7 +93,8 @@ def _step(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     return job
 
 
-def _network(task: Mapping[str, Any]) -> Any:
+def network(task: Mapping[str, Any]) -> Any:
+    """Return the network of a training step, with its first weights."""
     rng = np.random.default_rng(0)
     layers: list[Any] = []
     for kind, *sizes in task["layers"]:
