@@ -264,6 +264,12 @@ def test_every_contender_has_a_label_and_a_mark_and_no_two_look_alike():
     assert len({mark for _, mark, _ in figure.STYLES.values()}) >= len(figure.STYLES) - 1
 
 
+def test_the_recorded_page_is_what_the_record_says():
+    results = Path(__file__).parents[2] / "docs/results"
+    found = json.loads((results / "bench.json").read_text("utf-8"))
+    assert page.render(found) == (results / "bench.md").read_bytes()
+
+
 # --- the check --------------------------------------------------------------------------------------------------------
 
 
