@@ -18,8 +18,8 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "numpy": (BLACK, "|", "-"),
     "cupy": (BLACK, "x", "-"),
     "minigrad": (BLUE, "o", "-"),
-    "minigrad-captured": (RED, "d", "--"),
-    "minigrad-captured-numba": (RED, "_", "-."),
+    "minigrad-captured": (BLUE, "$c$", "--"),
+    "minigrad-captured-numba": (RED, "$n$", "-."),
     "minigrad-plain": (SKY, "o", "--"),
     "minigrad-numpy": (BLUE, "s", "-."),
     "minigrad-numba": (RED, "D", "-"),
@@ -83,7 +83,10 @@ def _step(part: Any, work: Mapping[str, Any]) -> set[str]:
         for name, entry in _timed(case).items():
             if "reference" in entry["ratio"]:
                 colour, mark, _ = STYLES[name]
-                axes.plot(entry["ratio"]["reference"]["median"], -i, mark, color=colour, markersize=5, alpha=0.9)
+                size = 7 if mark.startswith("$") else 5  # a letter needs more than a mark
+                axes.plot(
+                    entry["ratio"]["reference"]["median"], -i, marker=mark, color=colour, markersize=size, alpha=0.9
+                )
                 shown.add(name)
     axes.axvline(1, color=BLACK, linewidth=0.8)
     axes.set_xscale("log")
@@ -202,4 +205,4 @@ def _legend(part: Any, names: list[str]) -> None:
         made = lines.Line2D([], [], color=colour, marker=mark, linestyle=dashes, markersize=5, linewidth=1)
         made.set_label(LABELS[name])
         handles.append(made)
-    part.legend(handles=handles, loc="center", ncols=4, frameon=False, handlelength=2.6)
+    part.legend(handles=handles, loc="center", ncols=4, frameon=False, handlelength=2.2, columnspacing=1, fontsize=7)
