@@ -113,12 +113,15 @@ def _checked(labels: Any, logits: Any) -> Any:
 def _check_range(classes: int, labels: Any) -> None:
     """Raise ValueError unless every label is one of the classes."""
     labels = np.asarray(labels)
-    unsigned = labels.view(
-        f"{labels.dtype.byteorder}u{labels.itemsize}"
-    )  # in which what is negative is large: one look is enough
-    if labels.size and unsigned.max() >= classes:
+    unsigned = labels.view(_unsigned(labels.dtype))  # in which what is negative is large: one look is enough
+    if labels.size and np.maximum.reduce(unsigned, axis=None) >= classes:
         label = labels.flat[unsigned.argmax()]
         raise ValueError(f"label {label} is out of range: there are {classes} classes, 0 to {classes - 1}")
+
+
+@functools.cache
+def _unsigned(dtype: Any) -> Any:
+    return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
 
 
 @op()

@@ -123,7 +123,7 @@ class Group:
             part = slice(self.bounds[first], self.bounds[last])
             self._slices[first, last] = [a[..., part] for a in (self.weights, self.grads, *self.state)]
         weights, grads, *state = self._slices[first, last]
-        return weights, grads, [*state, *(of[first] for of in self.numbers.values())]
+        return weights, grads, [*state, *(of[first] for of in self.numbers.values())] if self.numbers else state
 
     def advance(self, first: int, last: int, numbers: Sequence[Any] = ()) -> None:
         """Note that the parameters of a run were written, and the next values of their numbers."""

@@ -444,6 +444,30 @@ def test_a_label_out_of_range_is_found_in_every_call():
     assert bits(run.optimizer) == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (lambda x, y: (x[:7], y[:7]), r"argument 0 had shape \(16, 6\).*got \(7, 6\)"),
+        (lambda x, y: (x, y.astype(np.int32)), "argument 1 had .*int64.*int32"),
+        (lambda x, y: (x,), "2 arguments, got 1"),
+        (lambda x, y: (), "2 arguments, got 0"),
+        (lambda x, y: (x, 3), "argument 1 was"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_and_nothing_has_changed(changed, message):
+    run = Run("adamw")
+    captured = mg.capture(run.step)
+    given = batches(4)
+    for b in given[:3]:
+        captured(*b)
+    before = run.state()
+    with pytest.raises(ValueError, match=message):
+        captured(*changed(*given[3]))
+    assert run.state() == before
+    captured(*given[3])
+    assert run.state() == eager("adamw", 4)[1]
+
+
 def test_exact_numbers_are_refused_by_name():
     from fractions import Fraction
 
