@@ -98,7 +98,8 @@ class Value(NDArrayOperatorsMixin):
         return _current().call(function, arguments, keywords)
 
     def __getitem__(self, index: Any) -> Any:
-        if any(x.dtype == bool for x in arrays(each(hidden, (index,)))):
+        several = index if isinstance(index, tuple) else (index,)
+        if any(type(i) is Value and i.dtype == bool for i in several):
             refuse("a mask as an index, of which the result is as long as the mask is true,")
         return _current().call(item, (self, index), {})
 
