@@ -46,16 +46,16 @@ class Hyperparameters:
         given = [self.lr, schedule, *self.own.values(), getattr(regularizer, "rate", None)]
         given += getattr(regularizer, "coefficients", {}).values()
         self.fixed = decay_schedule is None and not any(map(callable, given))
-        self._first: tuple[dict[str, Any], dict[str, Any]] | None = None
+        self._in_force: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def at(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the rule's numbers at the 0-based `step`, and the regulariser's; not to be changed.
 
         Raises ValueError or TypeError, naming the number and the step, for one that is out of its range.
         """
-        if self._first is None or not self.fixed:
-            self._first = self._at(step)
-        return self._first
+        if self._in_force is None or not self.fixed:
+            self._in_force = self._at(step)
+        return self._in_force
 
     def _at(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
         multiplier = 1 if self.schedule is None else at_step("schedule", self.schedule, step)

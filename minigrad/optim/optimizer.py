@@ -198,7 +198,8 @@ class Optimizer:
                 numbers = {**hyper, "t": group.t[first] + 1} if self._takes_t else hyper
                 following = executor(update, *group.arguments(first, last), numbers)
                 group.advance(first, last, following or ())
-                self.__dict__["steps"] = made  # at once: no parameter has taken part in more steps than were made
+                # At once: no parameter has taken part in more steps than were made. Past `__setattr__`, which is slow.
+                self.__dict__["steps"] = made
         self.__dict__["steps"] = made
 
     def _again(self, took_part: list[Parameter], executor: Callable[..., Any]) -> None:

@@ -444,10 +444,12 @@ def test_a_label_out_of_range_is_found_in_every_call():
     assert bits(run.optimizer) == before
 
 
+@pytest.mark.device
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         (lambda x, y: (x[:7], y[:7]), r"argument 0 had shape \(16, 6\).*got \(7, 6\)"),
+        (lambda x, y: (x.astype(np.float64), y), "argument 0 had .*float32.*float64"),
         (lambda x, y: (x, y.astype(np.int32)), "argument 1 had .*int64.*int32"),
         (lambda x, y: (x,), "2 arguments, got 1"),
         (lambda x, y: (), "2 arguments, got 0"),

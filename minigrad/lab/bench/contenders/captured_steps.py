@@ -30,15 +30,7 @@ def training(name: str, way: Way) -> Callable[[], Any]:
     model = of_minigrad.network(task)
     optimizer = of_minigrad.adamw("minigrad", model.parameters())
     x, labels = step.batches(task)[0]
-
-    def one(x: Any, labels: Any) -> Any:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    run = way(one)
+    run = way(of_minigrad.one_step(model, optimizer))
     return lambda: run(x, labels).data
 
 

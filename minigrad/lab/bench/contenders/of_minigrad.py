@@ -14,7 +14,7 @@ from minigrad.lab.bench.job import Job, SkippedError
 from minigrad.optim import AdamW, Optimizer
 from minigrad.regularization import VARIANTS
 
-__all__ = ["adamw", "make", "network"]
+__all__ = ["adamw", "make", "network", "one_step"]
 
 FACTS = {"minigrad": mg.__version__, "numpy": np.__version__}
 CAPTURED = "minigrad-captured"
@@ -70,13 +70,6 @@ def _step(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     model = network(task)
     optimizer = adamw(name, model.parameters())
 
-    def one(x: Any, labels: Any) -> Any:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
     def backward(loss: Any) -> None:
         loss.backward()
         optimizer.zero_grad()
@@ -86,11 +79,24 @@ def _step(name: str, task: Mapping[str, Any], xp: Any) -> Job:
     if name == "minigrad" and not common.on_device(task):
         x, labels = batches[0]
         memory = footprint.measure(lambda: mg.cross_entropy(model(x), labels), backward)
-    run, more = _captured(name, one)
+    run, more = _captured(name, one_step(model, optimizer))
     clock, close = common.clock(task), common.release(task)
     job = common.training(run, batches, FACTS, lambda loss: float(loss.data), clock, close)
     job.facts = {**FACTS, **memory, **more()}
     return job
+
+
+def one_step(model: Any, optimizer: Optimizer) -> Callable[[Any, Any], Any]:
+    """Return a function of x and labels that makes one training step; its result is the loss before it."""
+
+    def one(x: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return one
 
 
 def network(task: Mapping[str, Any]) -> Any:
